@@ -1,0 +1,216 @@
+/*
+ * dbmazz_sink.h
+ *		The contract between the shipper and a sink module.
+ *
+ * NOTES
+ *	  A sink is a shared library "dbmazz_<name>" that exports one function,
+ *	  dbmazz_sink_init(), which returns a constant struct of callbacks.  Loading
+ *	  has no side effects.  The shipper loads it, and on demand a backend that
+ *	  checks options or renders DDL.
+ *
+ *	  Everything is asynchronous, for loads of many tables are under way in one
+ *	  process: start() begins a request and never blocks; the shipper waits on
+ *	  its latch and on what sockets() names; poll() moves requests on and hands
+ *	  out completions.
+ *
+ *	  A sink never retries, sleeps, logs or reads a setting, never waits, and
+ *	  never raises an error with the server's machinery (no ereport, no palloc:
+ *	  its frames may be called from a library that must not be jumped over).
+ *	  Policy (when to try again, what to log, when to give up) is the shipper's.
+ *	  Memory is malloc'ed by the sink and freed in close(), which is called on
+ *	  every exit of the process that the shipper survives.
+ */
+#ifndef DBMAZZ_SINK_H
+#define DBMAZZ_SINK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/batch.h"
+#include "core/error.h"
+
+#define DBMAZZ_SINK_ABI		1
+
+typedef enum DbmazzOutcome
+{
+	DBMAZZ_DONE,				/* LOAD: committed in the target.  RESOLVE: it
+								 * was committed.  SETTLE: no old load can
+								 * commit any more */
+	DBMAZZ_RETRY,				/* nothing happened there (RESOLVE: the label is
+								 * aborted or unknown); send the same again */
+	DBMAZZ_DOUBT,				/* unknown outcome: RESOLVE before anything else */
+	DBMAZZ_REJECT				/* will never work without an operator */
+} DbmazzOutcome;
+
+typedef enum DbmazzRequestKind
+{
+	DBMAZZ_REQUEST_LOAD,		/* send a batch under a label */
+	DBMAZZ_REQUEST_RESOLVE,		/* what became of the load with this label? */
+	DBMAZZ_REQUEST_SETTLE		/* make sure that none of these labels, of an
+								 * earlier epoch, can still commit: cancel those
+								 * that are under way, wait for final states */
+} DbmazzRequestKind;
+
+typedef struct DbmazzRequest
+{
+	uint64_t	id;				/* chosen by the shipper */
+	DbmazzRequestKind kind;
+	const char *target;			/* name of the target table */
+	const char *label;			/* LOAD, RESOLVE */
+	const char *const *labels;	/* SETTLE */
+	int			nlabels;
+	const DbmazzBatchView *batch;	/* LOAD; superseded rows are marked */
+	uint32_t	nrows;			/* LOAD: rows that are not superseded, > 0 */
+} DbmazzRequest;
+
+typedef struct DbmazzCompletion
+{
+	uint64_t	id;
+	DbmazzOutcome outcome;
+	bool		slow_down;		/* RETRY because the target is overloaded */
+	uint64_t	bytes;			/* LOAD: bytes of the body that were sent */
+	DbmazzError error;			/* empty if DONE */
+} DbmazzCompletion;
+
+/* What to wait for.  'serial' differs for two sockets that had the same fd. */
+typedef struct DbmazzSinkSocket
+{
+	int			fd;
+	uint32_t	serial;
+	bool		want_read;
+	bool		want_write;
+} DbmazzSinkSocket;
+
+typedef struct DbmazzSinkEvent
+{
+	int			fd;
+	bool		readable;
+	bool		writable;
+} DbmazzSinkEvent;
+
+typedef enum DbmazzOptionKind
+{
+	DBMAZZ_OPTION_STRING,
+	DBMAZZ_OPTION_BOOL,
+	DBMAZZ_OPTION_INTEGER,
+	DBMAZZ_OPTION_MS			/* a time: "500ms", "10s", "5min"; plain numbers
+								 * are milliseconds */
+} DbmazzOptionKind;
+
+#define DBMAZZ_OPTION_SECRET	0x01	/* never shown; user mapping only */
+#define DBMAZZ_OPTION_USER		0x02	/* user mapping, not server */
+#define DBMAZZ_OPTION_REQUIRED	0x04
+
+typedef struct DbmazzOptionDef
+{
+	const char *name;
+	DbmazzOptionKind kind;
+	int			flags;			/* DBMAZZ_OPTION_* */
+	const char *default_value;	/* NULL: none */
+	int64_t		min;			/* INTEGER, MS */
+	int64_t		max;
+	const char *description;	/* one sentence */
+} DbmazzOptionDef;
+
+typedef struct DbmazzOption
+{
+	const char *name;
+	const char *value;
+} DbmazzOption;
+
+#define DBMAZZ_ENCODING_JSON	0x01	/* see core/batch.h */
+
+#define DBMAZZ_SINK_IDEMPOTENT	0x01	/* sending a batch twice does no harm */
+#define DBMAZZ_SINK_DDL			0x02	/* has a ddl callback */
+
+/* A column as ddl() gets it. */
+typedef struct DbmazzDdlColumn
+{
+	const char *name;
+	uint32_t	basetypid;
+	int32_t		typmod;
+	bool		is_key;
+	bool		not_null;
+} DbmazzDdlColumn;
+
+typedef struct DbmazzSinkRoutine
+{
+	uint32_t	abi;			/* DBMAZZ_SINK_ABI */
+	uint32_t	struct_size;	/* sizeof(DbmazzSinkRoutine) */
+	const char *name;
+	uint32_t	encodings;		/* DBMAZZ_ENCODING_* */
+	uint32_t	capabilities;	/* DBMAZZ_SINK_* */
+	const DbmazzOptionDef *options;
+	int			noptions;
+
+	/*
+	 * Check a complete set of options (defaults are filled in by the caller;
+	 * an absent option is one without default).  False: err tells.
+	 */
+	bool		(*check) (const DbmazzOption *options, int noptions,
+						  DbmazzError *err);
+
+	/* NULL: err tells.  The options are copied. */
+	void	   *(*open) (const DbmazzOption *options, int noptions,
+						 DbmazzError *err);
+
+	/*
+	 * Take other options from the next request on (requests under way keep
+	 * theirs).  False: err tells and nothing has changed.
+	 */
+	bool		(*reconfigure) (void *state, const DbmazzOption *options,
+								int noptions, DbmazzError *err);
+
+	/* The request and all it points to stay valid until its completion has
+	 * been handed out, or cancel() or close() returned. */
+	void		(*start) (void *state, const DbmazzRequest *request);
+
+	/*
+	 * The sockets to wait for, at most 'max'; '*timeout_ms' is the longest
+	 * wait before poll() must be called, or -1.  Returns their number.
+	 */
+	int			(*sockets) (void *state, DbmazzSinkSocket *sockets, int max,
+							int64_t *timeout_ms);
+
+	/*
+	 * Move on: what the sockets are ready for (none after a timeout or a
+	 * start()).  Returns the number of completions written, at most 'max';
+	 * if 'max', call again with no events.
+	 */
+	int			(*poll) (void *state, const DbmazzSinkEvent *events,
+						 int nevents, DbmazzCompletion *completions, int max);
+
+	/* Forget a request; no completion will follow. */
+	void		(*cancel) (void *state, uint64_t id);
+	void		(*close) (void *state);
+
+	/*
+	 * The exact request of a load as text (headers and body, the password
+	 * left out) for tests: fills up to 'len' bytes, returns the whole length.
+	 * Needs no network.
+	 */
+	size_t		(*render) (void *state, const DbmazzRequest *request,
+						   char *out, size_t len);
+
+	/*
+	 * The statement that makes a table for these columns: fills up to 'len'
+	 * bytes (terminated), returns the whole length; 0: err tells.  May be NULL.
+	 */
+	size_t		(*ddl) (const char *target, const DbmazzDdlColumn *columns,
+						int ncolumns, char *out, size_t len, DbmazzError *err);
+
+	/*
+	 * A text that names the destination (not user or password): two different
+	 * destinations never have the same.  Kept in the checkpoint.
+	 */
+	size_t		(*identity) (const DbmazzOption *options, int noptions,
+							 char *out, size_t len);
+} DbmazzSinkRoutine;
+
+typedef const DbmazzSinkRoutine *(*DbmazzSinkInit) (void);
+
+/* Name of the function that a sink module exports. */
+#define DBMAZZ_SINK_INIT_SYMBOL		"dbmazz_sink_init"
+
+#endif							/* DBMAZZ_SINK_H */

@@ -1,0 +1,99 @@
+/*
+ * compat.h
+ *		All that differs between the servers 15 to 18, in one place.
+ *
+ * NOTES
+ *	  Wrappers have the newest server's signature and the suffix _compat.
+ *	  No other file tests PG_VERSION_NUM.
+ */
+#ifndef DBMAZZ_COMPAT_H
+#define DBMAZZ_COMPAT_H
+
+#include "access/xlogreader.h"
+#include "miscadmin.h"
+#include "replication/slot.h"
+#include "storage/proc.h"
+#include "utils/rel.h"
+#include "utils/relcache.h"
+#include "utils/wait_event.h"
+
+#if PG_VERSION_NUM < 150000 || PG_VERSION_NUM >= 190000
+#error "dbmazz supports PostgreSQL 15 to 18"
+#endif
+
+/* 17 added "failover" and "synced". */
+static inline void
+dbmazz_slot_create_compat(const char *name, ReplicationSlotPersistency how)
+{
+#if PG_VERSION_NUM >= 170000
+	ReplicationSlotCreate(name, true, how, false, false, false);
+#else
+	ReplicationSlotCreate(name, true, how, false);
+#endif
+}
+
+/* 18 added "error_if_invalid"; we look at the slot ourselves. */
+static inline void
+dbmazz_slot_acquire_compat(const char *name)
+{
+#if PG_VERSION_NUM >= 180000
+	ReplicationSlotAcquire(name, true, false);
+#else
+	ReplicationSlotAcquire(name, true);
+#endif
+}
+
+/* 16 replaced the LSN by a cause.  Caller holds the slot or its mutex. */
+static inline bool
+dbmazz_slot_is_invalid_compat(const ReplicationSlot *slot)
+{
+#if PG_VERSION_NUM >= 160000
+	return slot->data.invalidated != RS_INVAL_NONE;
+#else
+	return slot->data.invalidated_at != InvalidXLogRecPtr;
+#endif
+}
+
+/* 18 wants to be told whether a deferrable key will do. */
+static inline Oid
+dbmazz_primary_key_index_compat(Relation rel)
+{
+#if PG_VERSION_NUM >= 180000
+	return RelationGetPrimaryKeyIndex(rel, false);
+#else
+	return RelationGetPrimaryKeyIndex(rel);
+#endif
+}
+
+/* 17 gave extensions wait events with names. */
+static inline uint32
+dbmazz_wait_event_compat(const char *name)
+{
+#if PG_VERSION_NUM >= 170000
+	return WaitEventExtensionNew(name);
+#else
+	return PG_WAIT_EXTENSION;
+#endif
+}
+
+/* 17 made the resource owner (or NULL) the first argument. */
+#if PG_VERSION_NUM >= 170000
+#define dbmazz_create_wait_event_set_compat(n) CreateWaitEventSet(NULL, (n))
+#else
+#define dbmazz_create_wait_event_set_compat(n) \
+	CreateWaitEventSet(TopMemoryContext, (n))
+#endif
+
+/* 17 has a time limit for transactions, which would end decoding. */
+#if PG_VERSION_NUM >= 170000
+#define DBMAZZ_HAVE_TRANSACTION_TIMEOUT 1
+#endif
+
+/* 18 can show a module's name and version. */
+#if PG_VERSION_NUM >= 180000
+#define DBMAZZ_MODULE_MAGIC(n) PG_MODULE_MAGIC_EXT(.name = (n), .version = "1.0")
+#else
+#define DBMAZZ_MODULE_MAGIC(n) PG_MODULE_MAGIC
+#endif
+
+#endif							/* DBMAZZ_COMPAT_H */

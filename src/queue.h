@@ -1,0 +1,123 @@
+/*
+ * queue.h
+ *		Batches on their way from the decoder to the shipper.
+ *
+ * NOTES
+ *	  One pool of equal segments in main shared memory.  A pipeline reserves a
+ *	  number of them for each life; a batch is a chain of them (core/batch.h),
+ *	  named by its first segment.  The state of a batch says who may write it:
+ *
+ *		FREE --open--> FILLING --seal--> READY --take--> SHIPPING --done--> FREE
+ *		               (decoder)                        (shipper)
+ *
+ *	  A sealed batch is never written again, except that the shipper marks
+ *	  superseded rows.  Free segments and the list of sealed batches are guarded
+ *	  by the pipeline's spinlock, held for a few instructions per segment.
+ */
+#ifndef DBMAZZ_QUEUE_H
+#define DBMAZZ_QUEUE_H
+
+#include "access/xlogdefs.h"
+#include "core/batch.h"
+#include "shmem.h"
+
+typedef enum DbmazzBatchState
+{
+	DBMAZZ_BATCH_FREE = 0,
+	DBMAZZ_BATCH_FILLING,
+	DBMAZZ_BATCH_READY,
+	DBMAZZ_BATCH_SHIPPING
+} DbmazzBatchState;
+
+typedef enum DbmazzBatchKind
+{
+	DBMAZZ_BATCH_ROWS = 0,
+	DBMAZZ_BATCH_STOP			/* one row with a DbmazzError: the table must
+								 * stop here */
+} DbmazzBatchKind;
+
+/* About a batch; written by its owner of the moment. */
+typedef struct DbmazzBatch
+{
+	pg_atomic_uint32 state;		/* DbmazzBatchState */
+	pg_atomic_uint32 generation;	/* raised when the batch is freed */
+	uint32		owner;			/* index of the pipeline; registry lock */
+	uint32		next_ready;		/* spinlock of the pipeline */
+	DbmazzBatchKind kind;
+	uint32		relid;
+	uint32		nrows;
+	uint32		nsegments;
+	uint64		nbytes;
+	XLogRecPtr	first_commit_lsn;	/* set before FILLING is */
+	XLogRecPtr	last_commit_lsn;
+	TimestampTz first_commit_time;
+	TimestampTz last_commit_time;
+} DbmazzBatch;
+
+extern Size dbmazz_queue_shmem_size(void);
+extern void dbmazz_queue_shmem_startup(void);
+
+/* The pool and a batch's record. */
+extern char *dbmazz_queue_pool(void);
+extern DbmazzBatch *dbmazz_queue_batch(uint32 head);
+extern uint32 dbmazz_queue_total_segments(void);
+
+/*
+ * Give the pipeline 'nsegments' of the pool, all free; false if there are not
+ * as many left.  Caller must hold the registry lock exclusively.
+ */
+extern bool dbmazz_queue_reserve(DbmazzPipeline *p, uint32 nsegments);
+
+/* Take them all back.  Same lock; no worker of the pipeline may be alive. */
+extern void dbmazz_queue_release(DbmazzPipeline *p);
+
+/* ---- decoder ------------------------------------------------------------ */
+
+/* A free segment, or DBMAZZ_NO_SEGMENT. */
+extern uint32 dbmazz_queue_alloc(DbmazzPipeline *p);
+extern uint32 dbmazz_queue_nfree(DbmazzPipeline *p);
+
+/* Free a chain that is not (or no more) part of a batch. */
+extern void dbmazz_queue_free_chain(DbmazzPipeline *p, uint32 head);
+
+/* The batch at 'head' exists from now on, and holds back the position. */
+extern void dbmazz_queue_open(DbmazzPipeline *p, uint32 head,
+							  DbmazzBatchKind kind, uint32 relid,
+							  XLogRecPtr first_commit_lsn,
+							  TimestampTz first_commit_time);
+
+/* Hand it to the shipper and wake it if it sleeps. */
+extern void dbmazz_queue_seal(DbmazzPipeline *p, uint32 head, uint32 nrows,
+							  uint32 nsegments, uint64 nbytes,
+							  XLogRecPtr last_commit_lsn,
+							  TimestampTz last_commit_time);
+
+/* ---- shipper ------------------------------------------------------------ */
+
+/* The oldest sealed batch, now SHIPPING, or DBMAZZ_NO_SEGMENT. */
+extern uint32 dbmazz_queue_take(DbmazzPipeline *p);
+
+/* The batch is in the target or dropped: free it, wake a waiting decoder. */
+extern void dbmazz_queue_done(DbmazzPipeline *p, uint32 head);
+
+/*
+ * The position (core/watermark.h) from all batches of the pipeline;
+ * 'decoded_upto' must have been read before the call.  '*oldest' gets the commit
+ * time of the oldest change that is under way, or 0.
+ */
+extern XLogRecPtr dbmazz_queue_position(DbmazzPipeline *p,
+										XLogRecPtr decoded_upto,
+										XLogRecPtr previous,
+										TimestampTz *oldest);
+
+/* What is buffered now, for the views. */
+typedef struct DbmazzQueueUsage
+{
+	uint32		batches;
+	uint64		rows;			/* of sealed batches */
+	uint64		bytes;			/* segments in use */
+} DbmazzQueueUsage;
+
+extern void dbmazz_queue_usage(DbmazzPipeline *p, DbmazzQueueUsage *usage);
+
+#endif							/* DBMAZZ_QUEUE_H */

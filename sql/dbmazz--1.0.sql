@@ -70,3 +70,49 @@ CREATE TABLE dbmazz.pipeline_tables (
 	updated_at	timestamptz NOT NULL DEFAULT now(),
 	PRIMARY KEY (pipeline, target)
 ) WITH (fillfactor = 50);
+
+/* ---- functions --------------------------------------------------------- */
+
+CREATE FUNCTION dbmazz.create_pipeline(
+	name		name,
+	publication	name DEFAULT 'dbmazz_pub',
+	slot		name DEFAULT 'dbmazz_slot',
+	sink		name DEFAULT 'starrocks',
+	server		name DEFAULT NULL,
+	copy		boolean DEFAULT true,
+	settings	text[] DEFAULT '{}')
+RETURNS void
+AS 'MODULE_PATHNAME', 'dbmazz_create_pipeline' LANGUAGE C VOLATILE;
+
+CREATE FUNCTION dbmazz.alter_pipeline(
+	name		name,
+	publication	name DEFAULT NULL,
+	server		name DEFAULT NULL,
+	settings	text[] DEFAULT NULL)
+RETURNS void
+AS 'MODULE_PATHNAME', 'dbmazz_alter_pipeline' LANGUAGE C VOLATILE;
+
+CREATE FUNCTION dbmazz.drop_pipeline(name name)
+RETURNS void
+AS 'MODULE_PATHNAME', 'dbmazz_drop_pipeline' LANGUAGE C VOLATILE STRICT;
+
+CREATE FUNCTION dbmazz.start_pipeline(name name)
+RETURNS void
+AS 'MODULE_PATHNAME', 'dbmazz_start_pipeline' LANGUAGE C VOLATILE STRICT;
+
+CREATE FUNCTION dbmazz.stop_pipeline(name name)
+RETURNS void
+AS 'MODULE_PATHNAME', 'dbmazz_stop_pipeline' LANGUAGE C VOLATILE STRICT;
+
+CREATE FUNCTION dbmazz.wait_for(
+	name		name,
+	lsn			pg_lsn,
+	timeout		interval DEFAULT NULL)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'dbmazz_wait_for' LANGUAGE C VOLATILE;
+
+CREATE FUNCTION dbmazz.target_ddl(
+	relation	regclass,
+	sink		name DEFAULT 'starrocks')
+RETURNS text
+AS 'MODULE_PATHNAME', 'dbmazz_target_ddl' LANGUAGE C STABLE STRICT;

@@ -1,0 +1,116 @@
+/*
+ * catalog.h
+ *		The extension's own tables.  All SQL text of dbmazz is in catalog*.c.
+ *
+ * NOTES
+ *	  All functions run SPI inside the caller's transaction, with search_path
+ *	  not relied upon, and may longjmp.  Results are palloc'd in the memory
+ *	  context that was current at the call.
+ */
+#ifndef DBMAZZ_CATALOG_H
+#define DBMAZZ_CATALOG_H
+
+#include "access/xlogdefs.h"
+#include "core/error.h"
+#include "core/label.h"
+#include "datatype/timestamp.h"
+#include "nodes/pg_list.h"
+
+/* A pipeline as asked for: dbmazz.pipeline and dbmazz.run_state. */
+typedef struct DbmazzPipelineRow
+{
+	int32		id;
+	char	   *name;
+	Oid			owner;
+	char	   *publication;
+	char	   *slot;
+	char	   *sink;
+	char	   *server;			/* foreign server, or NULL: dbmazz.* settings */
+	char	   *encoding;
+	List	   *settings;		/* of char *: "name=value" without prefix */
+	char	   *uid;			/* NULL: never started here */
+	bool		enabled;
+} DbmazzPipelineRow;
+
+/* Is the extension there in this database? */
+extern bool dbmazz_catalog_exists(void);
+
+/* One pipeline, or NULL if there is no such one. */
+extern DbmazzPipelineRow *dbmazz_catalog_pipeline(int32 id);
+extern DbmazzPipelineRow *dbmazz_catalog_pipeline_by_name(const char *name);
+
+/* All of this database: a List of DbmazzPipelineRow. */
+extern List *dbmazz_catalog_pipelines(void);
+
+/* ---- progress (catalog_progress.c; called by the shipper) --------------- */
+
+typedef enum DbmazzSlotState
+{
+	DBMAZZ_SLOT_NONE = 0,		/* never tried */
+	DBMAZZ_SLOT_CREATING,		/* a worker was told to make it */
+	DBMAZZ_SLOT_CREATED
+} DbmazzSlotState;
+
+typedef struct DbmazzCheckpoint
+{
+	char	   *slot;
+	DbmazzSlotState slot_state;
+	uint64		epoch;
+	XLogRecPtr	start_lsn;		/* where the slot began; Invalid: no slot yet */
+	XLogRecPtr	lsn;			/* of tables without a position of their own */
+	char	   *destination;
+	uint64		system_identifier;
+	uint32		timeline;
+	uint64		rows;
+	uint64		bytes;
+	uint64		batches;
+} DbmazzCheckpoint;
+
+/* A lane: dbmazz.pipeline_tables. */
+typedef struct DbmazzTableRow
+{
+	char	   *target;
+	Oid			relid;
+	uint64		epoch;			/* of the labels below */
+	uint64		sequence;		/* all labels before it are final */
+	bool		stopped;
+	XLogRecPtr	lsn;			/* the table's own position, or Invalid */
+} DbmazzTableRow;
+
+/*
+ * The checkpoint of a pipeline, made if it is not there; the epoch in it has
+ * been raised by one.  The caller commits before anything is sent.
+ */
+extern DbmazzCheckpoint *dbmazz_catalog_begin_epoch(const DbmazzPipelineRow *row,
+													const char *destination,
+													uint64 system_identifier,
+													uint32 timeline);
+
+extern void dbmazz_catalog_set_slot_state(int32 id, DbmazzSlotState state,
+										  XLogRecPtr start_lsn);
+
+/* Move the position and the totals. */
+extern void dbmazz_catalog_set_checkpoint(int32 id, XLogRecPtr lsn,
+										  uint64 rows, uint64 bytes,
+										  uint64 batches);
+
+/* The lanes of a pipeline: a List of DbmazzTableRow. */
+extern List *dbmazz_catalog_tables(int32 id);
+
+/* Add or change a lane's labels. */
+extern void dbmazz_catalog_set_lane(int32 id, const char *target, Oid relid,
+									const char *source, uint64 epoch,
+									uint64 sequence);
+
+/* The table stops at 'lsn'. */
+extern void dbmazz_catalog_stop_table(int32 id, const char *target, Oid relid,
+									  const char *source, XLogRecPtr lsn,
+									  const DbmazzError *error);
+
+/* Stopped tables stream again, each from its own position. */
+extern void dbmazz_catalog_resume_tables(int32 id);
+
+/* A resumed table has caught up: it has no position of its own any more. */
+extern void dbmazz_catalog_table_caught_up(int32 id, const char *target);
+
+#endif							/* DBMAZZ_CATALOG_H */

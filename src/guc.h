@@ -1,0 +1,61 @@
+/*
+ * guc.h
+ *		The settings.  Defaults, ranges and texts are in guc.c and README.md.
+ */
+#ifndef DBMAZZ_GUC_H
+#define DBMAZZ_GUC_H
+
+#include "nodes/pg_list.h"
+
+typedef enum DbmazzTruncateMode
+{
+	DBMAZZ_TRUNCATE_STOP = 0,
+	DBMAZZ_TRUNCATE_IGNORE
+} DbmazzTruncateMode;
+
+/* set at server start */
+extern int	dbmazz_buffer_size_kb;
+extern int	dbmazz_max_pipelines;
+
+/* may be set per pipeline */
+extern int	dbmazz_pipeline_buffer_size_kb;
+extern int	dbmazz_batch_max_rows;
+extern int	dbmazz_batch_max_bytes_kb;
+extern int	dbmazz_flush_interval_ms;
+extern int	dbmazz_checkpoint_interval_ms;
+extern int	dbmazz_heartbeat_interval_ms;
+extern int	dbmazz_max_connections;
+extern int	dbmazz_retry_min_delay_ms;
+extern int	dbmazz_retry_max_delay_ms;
+extern int	dbmazz_decoder_work_mem_kb;
+extern char *dbmazz_table_name_template;
+extern int	dbmazz_truncate_mode;
+
+/* of the server, not of a pipeline */
+extern int	dbmazz_restart_max_delay_ms;
+
+/* Define all settings.  Called once by _PG_init. */
+extern void dbmazz_guc_init(bool preloading);
+
+/*
+ * Is "name" (without the prefix) a setting that a pipeline may override?
+ * dbmazz_guc_pipeline_settings() gives all such names, comma separated, for
+ * hints (palloc'd).
+ */
+extern bool dbmazz_guc_is_pipeline_setting(const char *name);
+extern char *dbmazz_guc_pipeline_settings(void);
+
+/*
+ * Check "name=value" of a pipeline's settings with the server's own machinery.
+ * May raise an error (unknown name, value that does not parse, out of range).
+ */
+extern void dbmazz_guc_check_setting(const char *item);
+
+/*
+ * Make the settings of a pipeline (list of "name=value") those of this process,
+ * on top of the server's; forget those that an earlier call set and this does
+ * not.  For workers.
+ */
+extern void dbmazz_guc_apply(List *settings);
+
+#endif							/* DBMAZZ_GUC_H */

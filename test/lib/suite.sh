@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+#
+# suite.sh - run one suite in this tree, as this user
+#
+# usage: test/lib/suite.sh SUITE [TEST...]
+#
+# test/run calls this in a copy of the tree, as an unprivileged user, on the
+# machine itself and inside the trees of other releases.  Environment:
+#
+#   DBMAZZ_PG            major version of the server
+#   DBMAZZ_SERVER        directory of the private copy of that server
+#   DBMAZZ_FUZZ_SECONDS  for how long each fuzzer runs
+#
+# Each suite ends with a line "N passed, N failed", which test/run adds up.
+#
+set -euo pipefail
+
+root=$(cd "$(dirname "$0")/../.." && pwd)
+cd "$root"
+suite=$1
+shift
+
+installed=/usr/lib/postgresql/$DBMAZZ_PG/bin/pg_config
+export PG_CONFIG=$DBMAZZ_SERVER/lib/postgresql/$DBMAZZ_PG/bin/pg_config
+jobs=$(nproc)
+
+# Bitcode for the server's JIT is of no use to the tests.
+run_make() { make --no-print-directory PG_CONFIG="$PG_CONFIG" with_llvm=no "$@"; }
+
+case $suite in
+	build)
+		"$root/test/lib/server.sh" "$installed" "$DBMAZZ_SERVER" >/dev/null
+		# as users build it, then as it is tested
+		run_make -j "$jobs" COPT='-Werror'
+		run_make clean
+		run_make -j "$jobs" \
+			COPT='-Werror -DUSE_ASSERT_CHECKING -DDBMAZZ_DEBUG_POINTS'
+		run_make install
+		echo "1 passed, 0 failed"
+		;;
+	lint)
+		run_make lint
+		;;
+	unit)
+		run_make unit
+		;;
+	fuzz)
+		run_make fuzz S="${DBMAZZ_FUZZ_SECONDS:-60}"
+		;;
+	regress | isolation)
+		test/lib/pg_regress.sh "$suite" "$@"
+		;;
+	tap)
+		test/lib/prove.sh "$@"
+		;;
+	core)
+		# the part of the TAP tests that runs on every version
+		mapfile -t tests < <(sed -e 's/#.*//' -e 's/[[:space:]]//g' -e '/^$/d' test/t/core.list)
+		test/lib/prove.sh ${tests[@]+"${tests[@]}"}
+		;;
+	sandbox)
+		python=$(test/lib/sandbox_python.sh)
+		cd test/sandbox
+		"$python" -m pytest -q -p no:cacheprovider "$@" tests
+		;;
+	*)
+		echo "suite.sh: no suite \"$suite\"" >&2
+		exit 2
+		;;
+esac

@@ -110,6 +110,10 @@ extern XLogRecPtr dbmazz_queue_position(DbmazzPipeline *p,
 										XLogRecPtr previous,
 										TimestampTz *oldest);
 
+/* The same at this moment, for any process: wait_for and the views. */
+extern XLogRecPtr dbmazz_queue_position_now(DbmazzPipeline *p,
+											TimestampTz *oldest);
+
 /* What is buffered now, for the views. */
 typedef struct DbmazzQueueUsage
 {

@@ -72,6 +72,7 @@ typedef struct DbmazzPipeline
 								 * worker of another life must leave */
 	DbmazzClaim claims[DBMAZZ_NROLES];
 	uint32		nsegments;		/* reserved in the pool for this life */
+	uint32		want_segments;	/* to reserve for the next one */
 
 	/* --- atomics ----------------------------------------------------- */
 	pg_atomic_uint32 state;		/* DbmazzState */
@@ -93,10 +94,10 @@ typedef struct DbmazzPipeline
 	pg_atomic_uint64 oldest_time;	/* by the shipper: commit time of the
 									 * oldest change that is not in the
 									 * target, 0 if none */
-	pg_atomic_uint32 decoder_asleep;	/* wake it when WAL was flushed */
 	pg_atomic_uint32 decoder_waits; /* wake it when a batch was done */
 	pg_atomic_uint32 shipper_asleep;	/* wake it when a batch was sealed */
 	pg_atomic_uint32 healthy;	/* this life has shipped or idled well */
+	pg_atomic_uint32 tables_stopped;	/* by the shipper */
 	DbmazzCounters counters;
 
 	/* settings that the decoder follows while it runs; by the shipper */
@@ -127,6 +128,8 @@ typedef enum DbmazzStartPhase
 								 * start_lsn and epoch are set */
 } DbmazzStartPhase;
 
+#define DBMAZZ_MAX_PIPELINES 64	/* bits of DbmazzShared.asleep */
+
 typedef struct DbmazzShared
 {
 	/* guarded by the registry lock */
@@ -138,7 +141,8 @@ typedef struct DbmazzShared
 
 	/* atomics */
 	pg_atomic_uint64 commit_lsn;	/* newest commit of any backend */
-	pg_atomic_uint32 nasleep;	/* decoders that want to be woken */
+	pg_atomic_uint64 asleep;	/* bit i: the decoder of pipeline i sleeps and
+								 * wants to hear of commits */
 
 	int			npipelines;		/* constant after start */
 	DbmazzPipeline pipelines[FLEXIBLE_ARRAY_MEMBER];

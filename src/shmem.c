@@ -1,0 +1,278 @@
+/*
+ * shmem.c
+ *		The shared registry of pipelines.
+ */
+#include "postgres.h"
+
+#include "guc.h"
+#include "miscadmin.h"
+#include "queue.h"
+#include "shmem.h"
+#include "storage/ipc.h"
+#include "storage/shmem.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#define DBMAZZ_TRANCHE	"dbmazz"
+
+DbmazzShared *DbmazzShmem = NULL;
+
+static LWLockPadded *locks = NULL;
+static shmem_request_hook_type prev_request_hook = NULL;
+static shmem_startup_hook_type prev_startup_hook = NULL;
+
+static void shmem_request(void);
+static void shmem_startup(void);
+static void pipeline_init(DbmazzPipeline *p);
+
+static Size
+shared_size(void)
+{
+	return add_size(offsetof(DbmazzShared, pipelines),
+					mul_size(sizeof(DbmazzPipeline), dbmazz_max_pipelines));
+}
+
+void
+dbmazz_shmem_init(void)
+{
+	prev_request_hook = shmem_request_hook;
+	shmem_request_hook = shmem_request;
+	prev_startup_hook = shmem_startup_hook;
+	shmem_startup_hook = shmem_startup;
+}
+
+static void
+shmem_request(void)
+{
+	if (prev_request_hook)
+		prev_request_hook();
+	RequestAddinShmemSpace(add_size(shared_size(),
+									dbmazz_queue_shmem_size()));
+	RequestNamedLWLockTranche(DBMAZZ_TRANCHE, 1 + dbmazz_max_pipelines);
+}
+
+static void
+shmem_startup(void)
+{
+	bool		found;
+
+	if (prev_startup_hook)
+		prev_startup_hook();
+
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	DbmazzShmem = ShmemInitStruct("dbmazz registry", shared_size(), &found);
+	if (!found)
+	{
+		int			i;
+
+		MemSet(DbmazzShmem, 0, shared_size());
+		DbmazzShmem->rescan_all = true;
+		pg_atomic_init_u64(&DbmazzShmem->commit_lsn, 0);
+		pg_atomic_init_u64(&DbmazzShmem->asleep, 0);
+		DbmazzShmem->npipelines = dbmazz_max_pipelines;
+		for (i = 0; i < dbmazz_max_pipelines; i++)
+			pipeline_init(&DbmazzShmem->pipelines[i]);
+	}
+	dbmazz_queue_shmem_startup();
+	LWLockRelease(AddinShmemInitLock);
+	locks = GetNamedLWLockTranche(DBMAZZ_TRANCHE);
+}
+
+static void
+pipeline_init(DbmazzPipeline *p)
+{
+	pg_atomic_init_u32(&p->state, DBMAZZ_STATE_STOPPED);
+	pg_atomic_init_u32(&p->config_changed, 0);
+	pg_atomic_init_u64(&p->epoch, 0);
+	pg_atomic_init_u64(&p->start_lsn, 0);
+	pg_atomic_init_u64(&p->stream_lsn, 0);
+	pg_atomic_init_u32(&p->start_phase, DBMAZZ_START_NOTHING);
+	pg_atomic_init_u64(&p->slot_lsn, 0);
+	pg_atomic_init_u64(&p->decoded_upto, 0);
+	pg_atomic_init_u64(&p->decoded_time, 0);
+	pg_atomic_init_u64(&p->position, 0);
+	pg_atomic_init_u64(&p->durable_lsn, 0);
+	pg_atomic_init_u64(&p->confirmed_lsn, 0);
+	pg_atomic_init_u64(&p->oldest_time, 0);
+	pg_atomic_init_u32(&p->decoder_waits, 0);
+	pg_atomic_init_u32(&p->shipper_asleep, 0);
+	pg_atomic_init_u32(&p->healthy, 0);
+	pg_atomic_init_u32(&p->tables_stopped, 0);
+	pg_atomic_init_u64(&p->counters.rows, 0);
+	pg_atomic_init_u64(&p->counters.changes, 0);
+	pg_atomic_init_u64(&p->counters.bytes, 0);
+	pg_atomic_init_u64(&p->counters.batches, 0);
+	pg_atomic_init_u64(&p->counters.retries, 0);
+	pg_atomic_init_u32(&p->batch_max_rows, 0);
+	pg_atomic_init_u64(&p->batch_max_bytes, 0);
+	pg_atomic_init_u32(&p->flush_interval_ms, 0);
+	SpinLockInit(&p->mutex);
+	p->free_head = DBMAZZ_NO_SEGMENT;
+	p->ready_head = DBMAZZ_NO_SEGMENT;
+	p->ready_tail = DBMAZZ_NO_SEGMENT;
+}
+
+LWLock *
+dbmazz_registry_lock(void)
+{
+	return &locks[0].lock;
+}
+
+LWLock *
+dbmazz_pipeline_lock(const DbmazzPipeline *p)
+{
+	return &locks[1 + dbmazz_pipeline_index(p)].lock;
+}
+
+int
+dbmazz_pipeline_index(const DbmazzPipeline *p)
+{
+	return (int) (p - DbmazzShmem->pipelines);
+}
+
+DbmazzPipeline *
+dbmazz_pipeline_find(Oid dboid, int32 id)
+{
+	int			i;
+
+	Assert(LWLockHeldByMe(dbmazz_registry_lock()));
+	for (i = 0; i < DbmazzShmem->npipelines; i++)
+	{
+		DbmazzPipeline *p = &DbmazzShmem->pipelines[i];
+
+		if (p->in_use && p->dboid == dboid && p->id == id)
+			return p;
+	}
+	return NULL;
+}
+
+DbmazzPipeline *
+dbmazz_pipeline_register(Oid dboid, int32 id, const char *name)
+{
+	DbmazzPipeline *p = dbmazz_pipeline_find(dboid, id);
+	int			i;
+
+	Assert(LWLockHeldByMeInMode(dbmazz_registry_lock(), LW_EXCLUSIVE));
+	for (i = 0; p == NULL && i < DbmazzShmem->npipelines; i++)
+	{
+		if (DbmazzShmem->pipelines[i].in_use)
+			continue;
+		p = &DbmazzShmem->pipelines[i];
+		p->in_use = true;
+		p->dboid = dboid;
+		p->id = id;
+		p->wanted = false;
+		MemSet(p->claims, 0, sizeof(p->claims));
+		LWLockAcquire(dbmazz_pipeline_lock(p), LW_EXCLUSIVE);
+		dbmazz_error_reset(&p->error);
+		p->error_time = 0;
+		LWLockRelease(dbmazz_pipeline_lock(p));
+		pg_atomic_write_u32(&p->state, DBMAZZ_STATE_STOPPED);
+	}
+	if (p != NULL)
+		namestrcpy(&p->name, name);
+	return p;
+}
+
+const char *
+dbmazz_state_name(DbmazzState state)
+{
+	static const char *const names[] = {
+		[DBMAZZ_STATE_STOPPED] = "stopped",
+		[DBMAZZ_STATE_STARTING] = "starting",
+		[DBMAZZ_STATE_CREATING_SLOT] = "creating slot",
+		[DBMAZZ_STATE_STREAMING] = "streaming",
+		[DBMAZZ_STATE_RETRYING] = "retrying",
+		[DBMAZZ_STATE_STOPPING] = "stopping",
+		[DBMAZZ_STATE_BACKOFF] = "backoff",
+		[DBMAZZ_STATE_FAILED] = "failed",
+	};
+
+	return names[state];
+}
+
+void
+dbmazz_pipeline_set_state(DbmazzPipeline *p, DbmazzState state)
+{
+	if (pg_atomic_exchange_u32(&p->state, state) == (uint32) state)
+		return;
+	LWLockAcquire(dbmazz_pipeline_lock(p), LW_EXCLUSIVE);
+	p->state_time = GetCurrentTimestamp();
+	LWLockRelease(dbmazz_pipeline_lock(p));
+}
+
+DbmazzState
+dbmazz_pipeline_state(DbmazzPipeline *p)
+{
+	return (DbmazzState) pg_atomic_read_u32(&p->state);
+}
+
+void
+dbmazz_pipeline_set_error(DbmazzPipeline *p, const DbmazzError *error)
+{
+	LWLockAcquire(dbmazz_pipeline_lock(p), LW_EXCLUSIVE);
+	p->error = *error;
+	p->error_time = GetCurrentTimestamp();
+	LWLockRelease(dbmazz_pipeline_lock(p));
+}
+
+void
+dbmazz_pipeline_get_error(DbmazzPipeline *p, DbmazzError *error,
+						  TimestampTz *when)
+{
+	LWLockAcquire(dbmazz_pipeline_lock(p), LW_SHARED);
+	*error = p->error;
+	*when = p->error_time;
+	LWLockRelease(dbmazz_pipeline_lock(p));
+}
+
+void
+dbmazz_pipeline_wake(DbmazzPipeline *p, DbmazzRole role)
+{
+	Latch	   *latch;
+
+	LWLockAcquire(dbmazz_registry_lock(), LW_SHARED);
+	latch = p->claims[role].pid != 0 ? p->claims[role].latch : NULL;
+	if (latch != NULL)
+		SetLatch(latch);
+	LWLockRelease(dbmazz_registry_lock());
+}
+
+void
+dbmazz_launcher_wake(void)
+{
+	LWLockAcquire(dbmazz_registry_lock(), LW_SHARED);
+	if (DbmazzShmem->launcher_pid != 0)
+		SetLatch(DbmazzShmem->launcher_latch);
+	LWLockRelease(dbmazz_registry_lock());
+}
+
+void
+dbmazz_request_rescan(Oid dboid)
+{
+	int			i;
+
+	LWLockAcquire(dbmazz_registry_lock(), LW_EXCLUSIVE);
+	for (i = 0; i < DbmazzShmem->nrescan; i++)
+	{
+		if (DbmazzShmem->rescan[i] == dboid)
+			break;
+	}
+	if (!OidIsValid(dboid) || i == lengthof(DbmazzShmem->rescan))
+		DbmazzShmem->rescan_all = true;
+	else if (i == DbmazzShmem->nrescan)
+		DbmazzShmem->rescan[DbmazzShmem->nrescan++] = dboid;
+	if (DbmazzShmem->launcher_pid != 0)
+		SetLatch(DbmazzShmem->launcher_latch);
+	LWLockRelease(dbmazz_registry_lock());
+}
+
+void
+dbmazz_atomic_max(pg_atomic_uint64 *target, uint64 value)
+{
+	uint64		old = pg_atomic_read_u64(target);
+
+	while (old < value &&
+		   !pg_atomic_compare_exchange_u64(target, &old, value))
+		 /* 'old' has been read again */ ;
+}

@@ -1,0 +1,78 @@
+/*
+ * worker.h
+ *		What all background workers of dbmazz do alike.
+ */
+#ifndef DBMAZZ_WORKER_H
+#define DBMAZZ_WORKER_H
+
+#include "catalog.h"
+#include "postmaster/bgworker.h"
+#include "shmem.h"
+
+/* What the launcher tells a worker, in bgw_extra. */
+typedef struct DbmazzWorkerArg
+{
+	DbmazzRole	role;
+	int			index;			/* of the pipeline in shared memory */
+	uint32		life;
+	Oid			dboid;
+	int32		id;				/* of the pipeline in its database */
+} DbmazzWorkerArg;
+
+/* Names of the functions that a worker starts with. */
+#define DBMAZZ_LAUNCHER_MAIN	"dbmazz_launcher_main"
+#define DBMAZZ_SCAN_MAIN		"dbmazz_scan_main"
+#define DBMAZZ_DECODER_MAIN		"dbmazz_decoder_main"
+#define DBMAZZ_SHIPPER_MAIN		"dbmazz_shipper_main"
+
+/*
+ * Fill a worker's registration: library, function, type and name, shared memory
+ * and a database connection, never restarted by the server itself.
+ */
+extern void dbmazz_worker_fill(BackgroundWorker *worker, const char *function,
+							   const char *type, const char *name);
+
+/* Handlers of SIGTERM (an error at the next interrupt check) and SIGHUP. */
+extern void dbmazz_worker_signals(void);
+
+/*
+ * Claim the pipeline that bgw_extra names; the claim is dropped at exit.  Ends
+ * the process quietly if the life is over or another worker has the claim.
+ */
+extern DbmazzPipeline *dbmazz_worker_attach(DbmazzWorkerArg *arg);
+
+/* Connect to the pipeline's database with safe settings. */
+extern void dbmazz_worker_connect(Oid dboid);
+
+/* Settings read again after SIGHUP?  (Does it, if it was asked for.) */
+extern bool dbmazz_worker_reloaded(void);
+
+/* One short transaction around catalog work; commit is durable locally. */
+extern void dbmazz_worker_begin(void);
+extern void dbmazz_worker_commit(void);
+
+/* Read the pipeline's row in its own transaction, into 'cxt'; fails the
+ * pipeline if it is gone. */
+extern DbmazzPipelineRow *dbmazz_worker_load(DbmazzPipeline *p, int32 id,
+											 MemoryContext cxt);
+
+/* Show "pipeline: what" in pg_stat_activity. */
+extern void dbmazz_worker_show(const DbmazzPipeline *p, const char *what);
+
+/*
+ * Run 'main' with an ERROR recorded as the pipeline's last error; the error
+ * then ends the process, as it would without.
+ */
+extern void dbmazz_worker_run(DbmazzPipeline *p,
+							  void (*main) (DbmazzPipeline *,
+											const DbmazzWorkerArg *),
+							  const DbmazzWorkerArg *arg);
+
+/*
+ * The pipeline cannot go on until somebody acts: state FAILED with this error,
+ * logged as a warning; ends the process.
+ */
+extern void dbmazz_worker_fail(DbmazzPipeline *p, const DbmazzError *error)
+			pg_attribute_noreturn();
+
+#endif							/* DBMAZZ_WORKER_H */

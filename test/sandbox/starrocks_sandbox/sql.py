@@ -180,7 +180,7 @@ class Engine:
         casts = ", ".join(f"CAST(c{i} AS {c.type.duck()}) AS {quote(c.name)}" for i, c in enumerate(columns))
 
         def work(cursor):
-            return cursor.execute(f"SELECT {casts} FROM ({sql}) AS v({aliases})").to_arrow_table()
+            return cursor.sql(f"SELECT {casts} FROM ({sql}) AS v({aliases})").to_arrow_table()
 
         rows = await self.app.store.read(work)
         given = {c.name for c in columns}

@@ -9,10 +9,13 @@
 #ifndef DBMAZZ_COMPAT_H
 #define DBMAZZ_COMPAT_H
 
+#include "access/xlog.h"
 #include "access/xlogreader.h"
 #include "miscadmin.h"
+#include "replication/message.h"
 #include "replication/slot.h"
 #include "storage/proc.h"
+#include "utils/guc.h"
 #include "utils/rel.h"
 #include "utils/relcache.h"
 #include "utils/wait_event.h"
@@ -95,5 +98,42 @@ dbmazz_wait_event_compat(const char *name)
 #else
 #define DBMAZZ_MODULE_MAGIC(n) PG_MODULE_MAGIC
 #endif
+
+/* 16 gave the values of settings an allocator of their own. */
+static inline void *
+dbmazz_guc_malloc_compat(size_t size)
+{
+#if PG_VERSION_NUM >= 160000
+	return guc_malloc(LOG, size);
+#else
+	return malloc(size);
+#endif
+}
+
+static inline void
+dbmazz_guc_free_compat(void *p)
+{
+#if PG_VERSION_NUM >= 160000
+	guc_free(p);
+#else
+	free(p);
+#endif
+}
+
+/* 17 added "flush". */
+static inline XLogRecPtr
+dbmazz_log_message_compat(const char *prefix, const char *message,
+						  size_t size, bool transactional, bool flush)
+{
+#if PG_VERSION_NUM >= 170000
+	return LogLogicalMessage(prefix, message, size, transactional, flush);
+#else
+	XLogRecPtr	lsn = LogLogicalMessage(prefix, message, size, transactional);
+
+	if (flush)
+		XLogFlush(lsn);
+	return lsn;
+#endif
+}
 
 #endif							/* DBMAZZ_COMPAT_H */

@@ -58,4 +58,15 @@ extern void dbmazz_guc_check_setting(const char *item);
  */
 extern void dbmazz_guc_apply(List *settings);
 
+/*
+ * The server's value of a sink's option, dbmazz.<sink>_<option>, as text, or
+ * NULL if there is no such setting.  The only way to the default password:
+ * the setting itself shows a mask.
+ */
+extern const char *dbmazz_guc_sink_option(const char *sink, const char *option);
+
+/* A target table's name by a template that was checked; palloc'd. */
+extern char *dbmazz_guc_target_name(const char *name_template,
+									const char *schema, const char *table);
+
 #endif							/* DBMAZZ_GUC_H */

@@ -115,7 +115,11 @@ extern DbmazzStatus dbmazz_row_begin(DbmazzBatchWriter *writer);
 extern DbmazzStatus dbmazz_row_put_slow(DbmazzBatchWriter *writer,
 										const char *data, size_t len);
 
-/* Append bytes to the row.  After DBMAZZ_ERR_NO_SPACE only abort is allowed. */
+/*
+ * Append bytes to the row.  DBMAZZ_ERR_NO_SPACE as above; DBMAZZ_ERR_LIMIT if
+ * the row's length would not fit into its entry (4 GB).  After either only
+ * abort is allowed.
+ */
 static inline DbmazzStatus
 dbmazz_row_put(DbmazzBatchWriter *writer, const char *data, size_t len)
 {
@@ -145,7 +149,9 @@ extern void dbmazz_row_end(DbmazzBatchWriter *writer, DbmazzRowOp op,
 
 /*
  * Forget the row.  Returns the first of the segments that it had begun, now
- * unlinked from the batch, for the caller to free; DBMAZZ_NO_SEGMENT if none.
+ * unlinked from the batch, for the caller to free (they are still chained to
+ * each other); DBMAZZ_NO_SEGMENT if none.  A segment that row_begin() itself
+ * took stays in the batch.
  */
 extern uint32_t dbmazz_row_abort(DbmazzBatchWriter *writer);
 
@@ -215,6 +221,7 @@ extern uint32_t dbmazz_dedup_slots(uint32_t nrows);
  * Mark all but the last row of every key as superseded, comparing the keys'
  * bytes, not just hashes.  'slots' is scratch of dbmazz_dedup_slots(nrows)
  * elements.  Returns the number of rows left.  Doing it again changes nothing.
+ * Rows without key columns (key_length 0) replace nothing.
  */
 extern uint32_t dbmazz_dedup(const DbmazzBatchView *batch, uint64_t *slots,
 							 uint32_t nslots);

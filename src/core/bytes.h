@@ -16,6 +16,16 @@ typedef struct DbmazzSpan
 	size_t		len;
 } DbmazzSpan;
 
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+#define DBMAZZ_FROM_BIG16(v)	(v)
+#define DBMAZZ_FROM_BIG32(v)	(v)
+#define DBMAZZ_FROM_BIG64(v)	(v)
+#else
+#define DBMAZZ_FROM_BIG16(v)	__builtin_bswap16(v)
+#define DBMAZZ_FROM_BIG32(v)	__builtin_bswap32(v)
+#define DBMAZZ_FROM_BIG64(v)	__builtin_bswap64(v)
+#endif
+
 /* Unaligned big-endian reads; the caller has checked the length. */
 static inline uint16_t
 dbmazz_get_u16(const char *p)
@@ -23,7 +33,7 @@ dbmazz_get_u16(const char *p)
 	uint16_t	v;
 
 	memcpy(&v, p, sizeof(v));
-	return __builtin_bswap16(v);
+	return DBMAZZ_FROM_BIG16(v);
 }
 
 static inline uint32_t
@@ -32,7 +42,7 @@ dbmazz_get_u32(const char *p)
 	uint32_t	v;
 
 	memcpy(&v, p, sizeof(v));
-	return __builtin_bswap32(v);
+	return DBMAZZ_FROM_BIG32(v);
 }
 
 static inline uint64_t
@@ -41,7 +51,7 @@ dbmazz_get_u64(const char *p)
 	uint64_t	v;
 
 	memcpy(&v, p, sizeof(v));
-	return __builtin_bswap64(v);
+	return DBMAZZ_FROM_BIG64(v);
 }
 
 /*

@@ -17,7 +17,8 @@
 
 typedef struct DbmazzJsonColumn
 {
-	uint32_t	label;			/* offset of the text  ,"name":  in the plan */
+	uint32_t	label;			/* offset of the text  ,"name":  in the plan;
+								 * the first column's begins with '{' */
 	uint32_t	label_len;
 	uint16_t	source;			/* position in pgoutput's tuples */
 	uint8_t		value_class;	/* DbmazzValueClass */
@@ -66,7 +67,10 @@ extern const DbmazzValue *dbmazz_row_value(const DbmazzRowSource *source,
  * key columns must not be NULL: else DBMAZZ_ERR_MALFORMED.
  * DBMAZZ_ERR_UNREPRESENTABLE: err->column is the column in the plan (from 1)
  * and the message says what about the value does not fit, without the names.
- * DBMAZZ_ERR_NO_SPACE: abort the row.
+ * DBMAZZ_ERR_MALFORMED: a value has not the form of its class; likewise.
+ * DBMAZZ_ERR_UNSUPPORTED: a value is in binary form; likewise.
+ * DBMAZZ_ERR_NO_SPACE, DBMAZZ_ERR_LIMIT: see dbmazz_row_put().
+ * After any error the row must be aborted.
  * May longjmp only if the writer's alloc does.
  */
 extern DbmazzStatus dbmazz_json_upsert(DbmazzBatchWriter *writer,

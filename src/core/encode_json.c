@@ -1,0 +1,431 @@
+/*
+ * encode_json.c
+ *		Writes rows as JSON objects into a batch.
+ *
+ * NOTES
+ *	  The usual column takes one check of the room and goes straight into the
+ *	  segment, label and value together.  Long values, and those near the end
+ *	  of a segment, take the slow way through dbmazz_row_put(), which may begin
+ *	  another segment.
+ */
+#include "core/encode_json.h"
+
+#include "core/json_value.h"
+
+/* Longest value that is written without looking for the segment's end. */
+#define SHORT_VALUE		256
+
+/* Labels are copied in steps of this many bytes, beyond their end. */
+#define LABEL_STEP		16
+
+#define OP_UPSERT		",\"__op\":0},"
+
+/* ---- the plan --------------------------------------------------------- */
+
+static size_t
+escaped_length(const char *text)
+{
+	size_t		len = 0;
+	char		escape[6];
+
+	for (; *text != '\0'; text++)
+	{
+		unsigned char c = (unsigned char) *text;
+
+		if (dbmazz_needs_escape(c))
+			len += (size_t) (dbmazz_put_escape(escape, c) - escape);
+		else
+			len++;
+	}
+	return len;
+}
+
+uint32_t
+dbmazz_json_plan_size(const DbmazzTableDesc *desc)
+{
+	size_t		size = sizeof(DbmazzJsonPlan) + LABEL_STEP;
+	uint32_t	i;
+
+	size += desc->ncolumns * sizeof(DbmazzJsonColumn);
+	for (i = 0; i < desc->ncolumns; i++)
+	{
+		const char *name = dbmazz_desc_text(desc, desc->columns[i].name);
+
+		size += strlen(",\"\":") + escaped_length(name);
+	}
+	return (uint32_t) size;
+}
+
+void
+dbmazz_json_plan_init(DbmazzJsonPlan *plan, const DbmazzTableDesc *desc)
+{
+	char	   *out;
+	uint32_t	i;
+
+	plan->ncolumns = desc->ncolumns;
+	plan->nkeys = desc->nkeys;
+	out = (char *) &plan->columns[plan->ncolumns];
+	for (i = 0; i < plan->ncolumns; i++)
+	{
+		const DbmazzColumnDesc *from = &desc->columns[i];
+		DbmazzJsonColumn *column = &plan->columns[i];
+		const char *name = dbmazz_desc_text(desc, from->name);
+		char	   *label = out;
+
+		*out++ = i == 0 ? '{' : ',';
+		*out++ = '"';
+		out += dbmazz_json_escape(out, name, strlen(name));
+		*out++ = '"';
+		*out++ = ':';
+		column->label = (uint32_t) (label - (char *) plan);
+		column->label_len = (uint32_t) (out - label);
+		column->source = from->source;
+		column->value_class = from->value_class;
+		column->flags = from->flags;
+	}
+	memset(out, 0, LABEL_STEP);
+	plan->size = (uint32_t) (out + LABEL_STEP - (char *) plan);
+}
+
+size_t
+dbmazz_json_escape(char *out, const char *data, size_t len)
+{
+	return (size_t) (dbmazz_escape(out, data, len) - out);
+}
+
+/* ---- where values come from ------------------------------------------- */
+
+/* The tuple has no value: unchanged, or fewer columns than the plan knows. */
+static const DbmazzValue *
+fallback_value(const DbmazzRowSource *source, const DbmazzJsonColumn *column)
+{
+	const DbmazzTuple *fallback = source->fallback;
+	const DbmazzValue *value;
+
+	if (fallback == NULL || column->source >= source->tuple->ncolumns ||
+		column->source >= fallback->ncolumns ||
+		(source->fallback_key_only &&
+		 (column->flags & DBMAZZ_COLUMN_IDENTITY) == 0))
+		return NULL;
+	value = &fallback->values[column->source];
+	return value->kind == DBMAZZ_VALUE_UNCHANGED ? NULL : value;
+}
+
+static inline const DbmazzValue *
+row_value(const DbmazzRowSource *source, const DbmazzJsonColumn *column)
+{
+	const DbmazzValue *value = &source->tuple->values[column->source];
+
+	if (__builtin_expect(column->source < source->tuple->ncolumns &&
+						 value->kind != DBMAZZ_VALUE_UNCHANGED, 1))
+		return value;
+	return fallback_value(source, column);
+}
+
+const DbmazzValue *
+dbmazz_row_value(const DbmazzRowSource *source, const DbmazzJsonColumn *column)
+{
+	return row_value(source, column);
+}
+
+/* ---- errors ----------------------------------------------------------- */
+
+static DbmazzStatus
+no_space(DbmazzStatus status, DbmazzError *err)
+{
+	return dbmazz_error_set(err, status, 0, status == DBMAZZ_ERR_LIMIT ?
+							"the row is too large" : "no room for the row");
+}
+
+static DbmazzStatus
+bad_column(DbmazzStatus status, const DbmazzJsonPlan *plan,
+		   const DbmazzJsonColumn *column, const char *reason,
+		   DbmazzError *err)
+{
+	dbmazz_error_set(err, status, 0, "%s", reason);
+	err->column = (uint32_t) (column - plan->columns) + 1;
+	return status;
+}
+
+/* ---- columns ---------------------------------------------------------- */
+
+/*
+ * A text of any length as the inside of a JSON string: runs that need no
+ * escape as they are, the rest in pieces.
+ */
+static DbmazzStatus
+put_long_string(DbmazzBatchWriter *writer, const char *p, size_t n)
+{
+	char		piece[6 * SHORT_VALUE];
+
+	while (n > 0)
+	{
+		size_t		plain = dbmazz_json_scan(p, n);
+		size_t		len;
+		DbmazzStatus status;
+
+		if (plain >= SHORT_VALUE || plain == n)
+		{
+			len = plain;
+			status = dbmazz_row_put(writer, p, len);
+		}
+		else
+		{
+			len = n < SHORT_VALUE ? n : SHORT_VALUE;
+			status = dbmazz_row_put(writer, piece,
+									dbmazz_json_escape(piece, p, len));
+		}
+		if (status != DBMAZZ_OK)
+			return status;
+		p += len;
+		n -= len;
+	}
+	return DBMAZZ_OK;
+}
+
+/*
+ * A value longer than SHORT_VALUE.  Classes that never are that long have
+ * failed already.
+ */
+static DbmazzStatus
+put_long_value(DbmazzBatchWriter *writer, const DbmazzValue *value,
+			   uint8_t value_class)
+{
+	const char *p = value->data;
+	size_t		n = value->len;
+	DbmazzStatus status;
+
+	if (value_class == DBMAZZ_VALUE_JSON)
+		return dbmazz_row_put(writer, p, n);
+	if (value_class == DBMAZZ_VALUE_BYTEA)
+	{
+		p += 2;
+		n -= 2;
+	}
+	status = dbmazz_row_put(writer, "\"", 1);
+	if (status == DBMAZZ_OK)
+		status = put_long_string(writer, p, n);
+	if (status == DBMAZZ_OK)
+		status = dbmazz_row_put(writer, "\"", 1);
+	return status;
+}
+
+static bool
+long_value_is_fine(const DbmazzValue *value, uint8_t value_class)
+{
+	switch (value_class)
+	{
+		case DBMAZZ_VALUE_STRING:
+		case DBMAZZ_VALUE_JSON:
+			return true;
+		case DBMAZZ_VALUE_BYTEA:
+			return dbmazz_is_bytea(value->data, value->len);
+		case DBMAZZ_VALUE_DECIMAL:
+			return dbmazz_all_pass(value->data, value->len,
+								   dbmazz_not_decimal);
+		default:
+			return false;
+	}
+}
+
+/* A column that needs more than the segment's free room, or might. */
+static __attribute__((noinline)) DbmazzStatus
+put_slowly(DbmazzBatchWriter *writer, const DbmazzJsonPlan *plan,
+		   const DbmazzJsonColumn *column, const DbmazzValue *value,
+		   DbmazzError *err)
+{
+	char		encoded[DBMAZZ_JSON_ROOM(SHORT_VALUE)];
+	char	   *end = encoded;
+	bool		is_fine = true;
+	bool		is_short = true;
+	DbmazzStatus status;
+
+	if (value->kind == DBMAZZ_VALUE_NULL)
+	{
+		if (column->flags & DBMAZZ_COLUMN_KEY)
+			return bad_column(DBMAZZ_ERR_MALFORMED, plan, column,
+							  "the key column is null", err);
+		memcpy(encoded, "null", 4);
+		end = encoded + 4;
+	}
+	else if (value->kind != DBMAZZ_VALUE_TEXT)
+		return bad_column(DBMAZZ_ERR_UNSUPPORTED, plan, column,
+						  "the value is in binary form", err);
+	else if (value->len <= SHORT_VALUE)
+	{
+		end = dbmazz_put_value(encoded, value, column->value_class);
+		is_fine = end != NULL;
+	}
+	else
+	{
+		is_short = false;
+		is_fine = long_value_is_fine(value, column->value_class);
+	}
+	if (!is_fine)
+	{
+		const char *reason;
+
+		status = dbmazz_json_explain(value, column->value_class, &reason);
+		return bad_column(status, plan, column, reason, err);
+	}
+
+	status = dbmazz_row_put(writer, (const char *) plan + column->label,
+							column->label_len);
+	if (status == DBMAZZ_OK && is_short)
+		status = dbmazz_row_put(writer, encoded, (size_t) (end - encoded));
+	else if (status == DBMAZZ_OK)
+		status = put_long_value(writer, value, column->value_class);
+	return status == DBMAZZ_OK ? DBMAZZ_OK : no_space(status, err);
+}
+
+/* Up to LABEL_STEP - 1 bytes behind the label's end are overwritten. */
+static inline char *
+put_label(char *out, const DbmazzJsonPlan *plan,
+		  const DbmazzJsonColumn *column)
+{
+	const char *label = (const char *) plan + column->label;
+	size_t		len = column->label_len;
+	size_t		i;
+
+	memcpy(out, label, LABEL_STEP);
+	for (i = LABEL_STEP; __builtin_expect(i < len, 0); i += LABEL_STEP)
+		memcpy(out + i, label + i, LABEL_STEP);
+	return out + len;
+}
+
+/* The columns from 'first' up to, not including, 'last'. */
+static __attribute__((noinline)) DbmazzStatus
+put_columns(DbmazzBatchWriter *writer, const DbmazzJsonPlan *plan,
+			const DbmazzRowSource *source, uint32_t first, uint32_t last,
+			DbmazzError *err)
+{
+	const DbmazzJsonColumn *column = &plan->columns[first];
+	const DbmazzJsonColumn *end = &plan->columns[last];
+	char	   *pos = writer->pos;
+
+	for (; column < end; column++)
+	{
+		const DbmazzValue *value = row_value(source, column);
+		size_t		room = (size_t) (writer->limit - pos);
+		DbmazzStatus status;
+
+		if (__builtin_expect(value == NULL, 0))
+			return bad_column(DBMAZZ_ERR_MALFORMED, plan, column,
+							  "the value is not in the change", err);
+		if (__builtin_expect(value->len <= SHORT_VALUE &&
+							 room >= column->label_len + LABEL_STEP +
+							 DBMAZZ_JSON_ROOM(value->len), 1))
+		{
+			char	   *out = put_label(pos, plan, column);
+
+			if (value->kind == DBMAZZ_VALUE_TEXT)
+				out = dbmazz_put_value(out, value, column->value_class);
+			else if (value->kind == DBMAZZ_VALUE_NULL &&
+					 (column->flags & DBMAZZ_COLUMN_KEY) == 0)
+			{
+				memcpy(out, "null", 4);
+				out += 4;
+			}
+			else
+				out = NULL;
+			if (__builtin_expect(out != NULL, 1))
+			{
+				pos = out;
+				continue;
+			}
+		}
+		writer->pos = pos;
+		status = put_slowly(writer, plan, column, value, err);
+		if (status != DBMAZZ_OK)
+			return status;
+		pos = writer->pos;
+	}
+	writer->pos = pos;
+	return DBMAZZ_OK;
+}
+
+static inline DbmazzStatus
+put_keys(DbmazzBatchWriter *writer, const DbmazzJsonPlan *plan,
+		 const DbmazzRowSource *source, DbmazzRowKey *key, DbmazzError *err)
+{
+	DbmazzStatus status;
+
+	status = put_columns(writer, plan, source, 0, plan->nkeys, err);
+	if (status != DBMAZZ_OK)
+		return status;
+	key->length = plan->nkeys > 0 ? dbmazz_row_size(writer) - 1 : 0;
+	key->hash = dbmazz_json_key_hash(plan, source);
+	return DBMAZZ_OK;
+}
+
+/* ---- rows ------------------------------------------------------------- */
+
+DbmazzStatus
+dbmazz_json_upsert(DbmazzBatchWriter *writer, const DbmazzJsonPlan *plan,
+				   const DbmazzRowSource *source, DbmazzRowKey *key,
+				   DbmazzError *err)
+{
+	DbmazzStatus status;
+
+	if (plan->ncolumns == 0)
+		return dbmazz_error_set(err, DBMAZZ_ERR_MALFORMED, 0,
+								"the table has no columns");
+	status = put_keys(writer, plan, source, key, err);
+	if (status == DBMAZZ_OK)
+		status = put_columns(writer, plan, source, plan->nkeys,
+							 plan->ncolumns, err);
+	if (status != DBMAZZ_OK)
+		return status;
+	status = dbmazz_row_put(writer, OP_UPSERT, strlen(OP_UPSERT));
+	return status == DBMAZZ_OK ? DBMAZZ_OK : no_space(status, err);
+}
+
+DbmazzStatus
+dbmazz_json_delete(DbmazzBatchWriter *writer, const DbmazzJsonPlan *plan,
+				   const DbmazzRowSource *source, DbmazzRowKey *key,
+				   DbmazzError *err)
+{
+	if (plan->nkeys == 0)
+		return dbmazz_error_set(err, DBMAZZ_ERR_MALFORMED, 0,
+								"the table has no key columns");
+	return put_keys(writer, plan, source, key, err);
+}
+
+/* ---- keys ------------------------------------------------------------- */
+
+uint32_t
+dbmazz_json_key_hash(const DbmazzJsonPlan *plan, const DbmazzRowSource *source)
+{
+	uint64_t	hash = 0;
+	uint32_t	i;
+
+	for (i = 0; i < plan->nkeys; i++)
+	{
+		const DbmazzValue *value = row_value(source, &plan->columns[i]);
+
+		if (value != NULL && value->data != NULL)
+			hash = dbmazz_hash(value->data, value->len, hash);
+	}
+	return (uint32_t) (hash ^ (hash >> 32));
+}
+
+bool
+dbmazz_json_same_key(const DbmazzJsonPlan *plan, const DbmazzRowSource *a,
+					 const DbmazzRowSource *b)
+{
+	uint32_t	i;
+
+	for (i = 0; i < plan->nkeys; i++)
+	{
+		const DbmazzValue *a_value = row_value(a, &plan->columns[i]);
+		const DbmazzValue *b_value = row_value(b, &plan->columns[i]);
+
+		if (a_value == NULL || b_value == NULL ||
+			a_value->kind != b_value->kind || a_value->len != b_value->len)
+			return false;
+		if (a_value->len > 0 &&
+			memcmp(a_value->data, b_value->data, a_value->len) != 0)
+			return false;
+	}
+	return true;
+}

@@ -113,4 +113,65 @@ extern void dbmazz_catalog_resume_tables(int32 id);
 /* A resumed table has caught up: it has no position of its own any more. */
 extern void dbmazz_catalog_table_caught_up(int32 id, const char *target);
 
+/* ---- requests (catalog.c; called by the SQL functions) ------------------ */
+
+/*
+ * Between enter and leave the process acts as the owner of the extension's
+ * tables and with a safe search_path: a caller of the SQL functions need not
+ * have any right on them.  An error in between undoes both with the
+ * transaction.  The functions of catalog.c do it themselves.
+ */
+typedef struct DbmazzCatalogScope
+{
+	Oid			user;
+	int			security_context;
+	int			settings_level;
+} DbmazzCatalogScope;
+
+extern void dbmazz_catalog_enter(DbmazzCatalogScope *scope);
+extern void dbmazz_catalog_leave(const DbmazzCatalogScope *scope);
+
+/*
+ * The pipeline, locked against other changes until the end of the transaction
+ * (but not against the shipper's writes); NULL if there is no such one.
+ */
+extern DbmazzPipelineRow *dbmazz_catalog_lock_pipeline(const char *name);
+
+/* Add a pipeline and its run_state, not enabled.  Returns its id. */
+extern int32 dbmazz_catalog_add_pipeline(const DbmazzPipelineRow *row);
+
+/* Write publication, server and settings. */
+extern void dbmazz_catalog_change_pipeline(const DbmazzPipelineRow *row);
+
+/* Switch it on or off.  'uid' is used if it has none yet. */
+extern void dbmazz_catalog_enable_pipeline(int32 id, const char *uid,
+										   bool enabled);
+extern void dbmazz_catalog_remove_pipeline(int32 id);
+
+/* The name of the pipeline of this database that uses a slot, or NULL. */
+extern char *dbmazz_catalog_slot_user(const char *slot);
+
+/* Did a worker make the pipeline's slot? */
+extern bool dbmazz_catalog_has_slot(int32 id);
+
+/*
+ * The destination in the checkpoint, or NULL if there is none yet; and the
+ * explicit command to go on at another one.
+ */
+extern char *dbmazz_catalog_destination(int32 id);
+extern void dbmazz_catalog_set_destination(int32 id, const char *destination);
+
+/* A table that a publication sends changes of. */
+typedef struct DbmazzPublishedTable
+{
+	Oid			relid;
+	char	   *schema;
+	char	   *name;
+	int			ncolumns;		/* published ones; -1: all */
+	int16	   *columns;		/* their attribute numbers */
+} DbmazzPublishedTable;
+
+/* All of them without our own tables, by name: List of the above. */
+extern List *dbmazz_catalog_published_tables(const char *publication);
+
 #endif							/* DBMAZZ_CATALOG_H */

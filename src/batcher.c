@@ -1,0 +1,509 @@
+/*
+ * batcher.c
+ *		Fills batches with encoded rows and decides when to seal them.
+ *
+ * NOTES
+ *	  Order per key.  The rows of a table may be in several open batches, one
+ *	  for each column set.  Lanes ship batches in the order in which they were
+ *	  sealed, so a key must never be in two open batches: while a table has more
+ *	  than one, a hash table says which keys are where, and a row whose key is in
+ *	  another batch seals all of the table's first.
+ *
+ *	  No deadlock for lack of space.  When no segment is free, the row being
+ *	  written is taken back and every batch with a complete row is sealed; those
+ *	  need nothing more and the shipper will free them.  Then the row is written
+ *	  again, now waiting for each segment: nothing else is open, so only a row
+ *	  larger than the whole reservation could wait for ever, and that is an
+ *	  error.
+ */
+#include "postgres.h"
+
+#include "batcher.h"
+#include "guc.h"
+#include "lib/ilist.h"
+#include "miscadmin.h"
+#include "queue.h"
+#include "storage/latch.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#define SPACE_WAIT_MS	1000	/* only a fallback: a freed batch wakes us */
+#define BATCH_SHARE		4		/* a batch may take 1/4 of the reservation */
+
+typedef struct DbmazzOpenBatch
+{
+	dlist_node	node;
+	DbmazzBatchWriter writer;
+	DbmazzRelation *rel;
+	DbmazzColumnSet *set;
+	TimestampTz opened_at;
+	XLogRecPtr	last_commit_lsn;
+	TimestampTz last_commit_time;
+} DbmazzOpenBatch;
+
+struct DbmazzBatcher
+{
+	MemoryContext cxt;
+	DbmazzPipeline *p;
+	uint32		wait_event;
+	void		(*while_waiting) (void *arg);
+	void	   *arg;
+	dlist_head	open;			/* of DbmazzOpenBatch, oldest first */
+	XLogRecPtr	final_lsn;		/* of the transaction */
+	TimestampTz commit_time;
+	uint32		sequence;		/* of the change in it */
+	bool		may_wait;		/* alloc() waits instead of giving up */
+	const DbmazzBatchWriter *current;	/* that alloc() is called for */
+	DbmazzError error;
+};
+
+typedef struct KeyEntry
+{
+	uint32		hash;
+	DbmazzColumnSet *set;
+} KeyEntry;
+
+static DbmazzSegment *alloc_segment(void *arg, uint32 *index);
+static void seal(DbmazzBatcher *b, DbmazzOpenBatch *ob);
+
+DbmazzBatcher *
+dbmazz_batcher_create(MemoryContext parent, DbmazzPipeline *p,
+					  uint32 wait_event, void (*while_waiting) (void *),
+					  void *arg)
+{
+	MemoryContext cxt = AllocSetContextCreate(parent, "dbmazz batcher",
+											  ALLOCSET_DEFAULT_SIZES);
+	DbmazzBatcher *b = MemoryContextAllocZero(cxt, sizeof(*b));
+
+	b->cxt = cxt;
+	b->p = p;
+	b->wait_event = wait_event;
+	b->while_waiting = while_waiting;
+	b->arg = arg;
+	dlist_init(&b->open);
+	return b;
+}
+
+void
+dbmazz_batcher_begin(DbmazzBatcher *batcher, XLogRecPtr final_lsn,
+					 TimestampTz commit_time)
+{
+	batcher->final_lsn = final_lsn;
+	batcher->commit_time = commit_time;
+	batcher->sequence = 0;
+}
+
+bool
+dbmazz_batcher_is_open(const DbmazzBatcher *batcher)
+{
+	return !dlist_is_empty((dlist_head *) &batcher->open);
+}
+
+/* ---- space --------------------------------------------------------------- */
+
+static DbmazzSegment *
+alloc_segment(void *arg, uint32 *index)
+{
+	DbmazzBatcher *b = arg;
+
+	for (;;)
+	{
+		*index = dbmazz_queue_alloc(b->p);
+		if (*index != DBMAZZ_NO_SEGMENT)
+			return dbmazz_segment_at(dbmazz_queue_pool(), *index);
+		/* who holds all there is would wait for itself */
+		if (!b->may_wait || b->current->nsegments >= b->p->nsegments)
+			return NULL;
+
+		/* ask to be woken, then look once more before the wait */
+		pg_atomic_exchange_u32(&b->p->decoder_waits, 1);
+		if (dbmazz_queue_nfree(b->p) > 0)
+			continue;
+		(void) WaitLatch(MyLatch,
+						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 SPACE_WAIT_MS, b->wait_event);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+		b->while_waiting(b->arg);
+	}
+}
+
+/* Take back an open batch that has no complete row. */
+static void
+discard(DbmazzBatcher *b, DbmazzOpenBatch *ob)
+{
+	Assert(ob->writer.nrows == 0);
+	if (ob->writer.head != DBMAZZ_NO_SEGMENT)
+	{
+		pg_atomic_write_u32(&dbmazz_queue_batch(ob->writer.head)->state,
+							DBMAZZ_BATCH_FREE);
+		dbmazz_queue_free_chain(b->p, ob->writer.head);
+	}
+	dlist_delete(&ob->node);
+	ob->set->open = NULL;
+	ob->rel->nopen--;
+	pfree(ob);
+}
+
+static void
+forget_keys(DbmazzRelation *rel)
+{
+	if (rel->keys != NULL)
+		hash_destroy(rel->keys);
+	rel->keys = NULL;
+}
+
+static void
+seal(DbmazzBatcher *b, DbmazzOpenBatch *ob)
+{
+	DbmazzRelation *rel = ob->rel;
+
+	if (ob->writer.nrows == 0)
+	{
+		discard(b, ob);
+		return;
+	}
+	rel->sealed_head = ob->writer.head;
+	rel->sealed_generation =
+		pg_atomic_read_u32(&dbmazz_queue_batch(ob->writer.head)->generation);
+	dlist_delete(&ob->node);
+	ob->set->open = NULL;
+	if (--rel->nopen == 0)
+		forget_keys(rel);
+	dbmazz_queue_seal(b->p, ob->writer.head, ob->writer.nrows,
+					  ob->writer.nsegments, ob->writer.nbytes,
+					  ob->last_commit_lsn, ob->last_commit_time);
+	pfree(ob);
+}
+
+static void
+seal_all(DbmazzBatcher *b)
+{
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &b->open)
+		seal(b, dlist_container(DbmazzOpenBatch, node, iter.cur));
+}
+
+void
+dbmazz_batcher_seal_relation(void *batcher, DbmazzRelation *rel)
+{
+	DbmazzBatcher *b = batcher;
+	DbmazzColumnSet *set;
+
+	for (set = rel->partial; set != NULL; set = set->next)
+	{
+		if (set->open != NULL)
+			seal(b, set->open);
+	}
+	if (rel->full.open != NULL)
+		seal(b, rel->full.open);
+	forget_keys(rel);
+}
+
+/* ---- keys ---------------------------------------------------------------- */
+
+/* Enter the keys of a batch that was alone so far. */
+static void
+collect_keys(DbmazzRelation *rel, DbmazzColumnSet *set)
+{
+	DbmazzBatchView view = {0};
+	DbmazzRowCursor cursor;
+	DbmazzRowEntry *entry;
+	DbmazzSegment *segment;
+
+	view.pool = dbmazz_queue_pool();
+	view.head = set->open->writer.head;
+	dbmazz_rows_begin(&cursor, &view);
+	while ((entry = dbmazz_rows_next(&cursor, &segment)) != NULL)
+	{
+		KeyEntry   *k = hash_search(rel->keys, &entry->key_hash, HASH_ENTER,
+									NULL);
+
+		k->set = set;
+	}
+}
+
+static void
+start_keys(DbmazzBatcher *b, DbmazzRelation *rel)
+{
+	HASHCTL		ctl = {0};
+	DbmazzColumnSet *set;
+
+	ctl.keysize = sizeof(uint32);
+	ctl.entrysize = sizeof(KeyEntry);
+	ctl.hcxt = b->cxt;
+	rel->keys = hash_create("dbmazz keys", 1024, &ctl,
+							HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	if (rel->full.open != NULL)
+		collect_keys(rel, &rel->full);
+	for (set = rel->partial; set != NULL; set = set->next)
+	{
+		if (set->open != NULL)
+			collect_keys(rel, set);
+	}
+}
+
+/* See "Order per key" above; two keys with one hash only seal too early. */
+static void
+note_key(DbmazzBatcher *b, DbmazzRelation *rel, DbmazzColumnSet *set,
+		 const DbmazzRowSource *source)
+{
+	bool		alone = rel->nopen == 0 ||
+		(rel->nopen == 1 && set->open != NULL);
+	uint32		hash;
+	bool		found;
+	KeyEntry   *k;
+
+	if (alone)
+		return;
+	if (rel->keys == NULL)
+		start_keys(b, rel);
+	hash = dbmazz_json_key_hash(set->plan, source);
+	k = hash_search(rel->keys, &hash, HASH_ENTER, &found);
+	if (found && k->set != set && k->set->open != NULL)
+		dbmazz_batcher_seal_relation(b, rel);
+	else
+		k->set = set;
+}
+
+/* ---- rows ---------------------------------------------------------------- */
+
+static DbmazzStatus
+open_batch(DbmazzBatcher *b, DbmazzRelation *rel, DbmazzColumnSet *set)
+{
+	DbmazzOpenBatch *ob = MemoryContextAllocZero(b->cxt, sizeof(*ob));
+	DbmazzStatus status;
+
+	ob->rel = rel;
+	ob->set = set;
+	ob->opened_at = GetCurrentTimestamp();
+	b->current = &ob->writer;
+	status = dbmazz_batch_begin(&ob->writer, alloc_segment, b, set->desc);
+	if (status != DBMAZZ_OK)
+	{
+		dbmazz_queue_free_chain(b->p, ob->writer.head);
+		pfree(ob);
+		return status;
+	}
+	dbmazz_queue_open(b->p, ob->writer.head, DBMAZZ_BATCH_ROWS, rel->relid,
+					  b->final_lsn, b->commit_time);
+	dlist_push_tail(&b->open, &ob->node);
+	set->open = ob;
+	rel->nopen++;
+	return DBMAZZ_OK;
+}
+
+/* One attempt to write a row; on failure nothing of it is left. */
+static DbmazzStatus
+try_row(DbmazzBatcher *b, DbmazzRelation *rel, DbmazzColumnSet *set,
+		const DbmazzRowSource *source, DbmazzRowOp op)
+{
+	DbmazzRowKey key = {0};
+	DbmazzStatus status = DBMAZZ_OK;
+	DbmazzOpenBatch *ob;
+
+	if (set->open == NULL)
+		status = open_batch(b, rel, set);
+	if (status != DBMAZZ_OK)
+		return status;
+	ob = set->open;
+	b->current = &ob->writer;
+
+	status = dbmazz_row_begin(&ob->writer);
+	if (status != DBMAZZ_OK)
+		return status;
+	if (op == DBMAZZ_ROW_DELETE)
+		status = dbmazz_json_delete(&ob->writer, set->plan, source, &key,
+									&b->error);
+	else
+		status = dbmazz_json_upsert(&ob->writer, set->plan, source, &key,
+									&b->error);
+	if (status != DBMAZZ_OK)
+	{
+		dbmazz_queue_free_chain(b->p, dbmazz_row_abort(&ob->writer));
+		return status;
+	}
+	dbmazz_row_end(&ob->writer, op, key.length, key.hash, b->final_lsn,
+				   b->sequence++);
+	ob->last_commit_lsn = b->final_lsn;
+	ob->last_commit_time = b->commit_time;
+	return DBMAZZ_OK;
+}
+
+static bool
+is_full(DbmazzBatcher *b, DbmazzOpenBatch *ob)
+{
+	return ob->writer.nrows >= pg_atomic_read_u32(&b->p->batch_max_rows) ||
+		ob->writer.nbytes >= pg_atomic_read_u64(&b->p->batch_max_bytes) ||
+		ob->writer.nsegments >= b->p->nsegments / BATCH_SHARE;
+}
+
+static void
+too_large(DbmazzBatcher *b)
+{
+	dbmazz_error_set(&b->error, DBMAZZ_ERR_LIMIT, 0,
+					 "a row is larger than the pipeline's buffer of %u kB",
+					 (unsigned) (b->p->nsegments *
+								 (DBMAZZ_SEGMENT_SIZE / 1024)));
+	dbmazz_error_hint(&b->error,
+					  "Raise dbmazz.pipeline_buffer_size (and dbmazz.buffer_size), "
+					  "then stop and start the pipeline.");
+}
+
+/* Second attempt, with all space that there is: see the file's header. */
+static DbmazzStatus
+row_with_waits(DbmazzBatcher *b, DbmazzRelation *rel, DbmazzColumnSet *set,
+			   const DbmazzRowSource *source, DbmazzRowOp op)
+{
+	DbmazzStatus status;
+
+	seal_all(b);
+	b->may_wait = true;
+	status = try_row(b, rel, set, source, op);
+	b->may_wait = false;
+	if (status == DBMAZZ_ERR_NO_SPACE)
+		too_large(b);
+	return status;
+}
+
+void
+dbmazz_batcher_row(DbmazzBatcher *batcher, DbmazzRelation *rel,
+				   DbmazzColumnSet *set, const DbmazzRowSource *source,
+				   DbmazzRowOp op)
+{
+	DbmazzStatus status;
+
+	note_key(batcher, rel, set, source);
+	status = try_row(batcher, rel, set, source, op);
+	if (status == DBMAZZ_ERR_NO_SPACE)
+		status = row_with_waits(batcher, rel, set, source, op);
+
+	if (status == DBMAZZ_OK)
+	{
+		if (is_full(batcher, set->open))
+			seal(batcher, set->open);
+		return;
+	}
+	if (set->open != NULL && set->open->writer.nrows == 0)
+		discard(batcher, set->open);
+	if (status == DBMAZZ_ERR_UNREPRESENTABLE && batcher->error.column > 0)
+	{
+		const DbmazzTableDesc *desc = set->desc;
+		const char *name =
+			dbmazz_desc_text(desc,
+							 desc->columns[batcher->error.column - 1].name);
+
+		dbmazz_error_detail(&batcher->error,
+							"Column \"%s\" of a row of \"%s.%s\" that was "
+							"committed at %X/%X.", name, rel->schema,
+							rel->table, LSN_FORMAT_ARGS(batcher->final_lsn));
+		dbmazz_error_hint(&batcher->error,
+						  "Correct the value in the source, then stop and start "
+						  "the pipeline; or leave the column out of the "
+						  "publication.");
+	}
+	dbmazz_batcher_stop(batcher, rel, &batcher->error);
+}
+
+void
+dbmazz_batcher_stop(DbmazzBatcher *batcher, DbmazzRelation *rel,
+					const DbmazzError *error)
+{
+	DbmazzBatchWriter writer = {0};
+
+	if (rel->stopped)
+		return;
+	rel->stopped = true;
+	seal_all(batcher);
+
+	batcher->may_wait = true;
+	batcher->current = &writer;
+	if (dbmazz_batch_begin(&writer, alloc_segment, batcher,
+						   rel->full.desc) != DBMAZZ_OK ||
+		dbmazz_row_begin(&writer) != DBMAZZ_OK)
+		elog(ERROR, "could not begin a batch");
+	dbmazz_queue_open(batcher->p, writer.head, DBMAZZ_BATCH_STOP, rel->relid,
+					  batcher->final_lsn, batcher->commit_time);
+	if (dbmazz_row_put(&writer, (const char *) error,
+					   sizeof(*error)) != DBMAZZ_OK)
+		elog(ERROR, "could not write an error record");
+	batcher->may_wait = false;
+	dbmazz_row_end(&writer, DBMAZZ_ROW_INSERT, 0, 0, batcher->final_lsn,
+				   batcher->sequence++);
+	dbmazz_queue_seal(batcher->p, writer.head, writer.nrows, writer.nsegments,
+					  writer.nbytes, batcher->final_lsn, batcher->commit_time);
+}
+
+/* ---- time ---------------------------------------------------------------- */
+
+/* Is no earlier batch of the table on its way? */
+static bool
+lane_is_free(const DbmazzRelation *rel)
+{
+	return rel->sealed_head == DBMAZZ_NO_SEGMENT ||
+		pg_atomic_read_u32(&dbmazz_queue_batch(rel->sealed_head)->generation) !=
+		rel->sealed_generation;
+}
+
+/* Milliseconds until the batch is old enough. */
+static long
+time_left(const DbmazzOpenBatch *ob, TimestampTz now, int interval)
+{
+	if (interval == 0)
+		return 0;
+	return TimestampDifferenceMilliseconds(now,
+										   TimestampTzPlusMilliseconds(ob->opened_at, interval));
+}
+
+/*
+ * Is the batch's lane busy?  If so, the end of the load there will wake us: ask
+ * for that first, then look.
+ */
+static bool
+lane_is_busy(DbmazzBatcher *b, const DbmazzOpenBatch *ob)
+{
+	if (lane_is_free(ob->rel))
+		return false;
+	pg_atomic_exchange_u32(&b->p->decoder_waits, 1);
+	return !lane_is_free(ob->rel);
+}
+
+long
+dbmazz_batcher_tick(DbmazzBatcher *batcher)
+{
+	int			interval = pg_atomic_read_u32(&batcher->p->flush_interval_ms);
+	TimestampTz now = 0;
+	bool		again = true;
+	long		next = -1;
+
+	if (dlist_is_empty(&batcher->open))
+		return -1;
+	if (interval > 0)
+		now = GetCurrentTimestamp();
+	while (again)
+	{
+		dlist_iter	iter;
+
+		again = false;
+		next = -1;
+		dlist_foreach(iter, &batcher->open)
+		{
+			DbmazzOpenBatch *ob = dlist_container(DbmazzOpenBatch, node,
+												  iter.cur);
+			long		left = time_left(ob, now, interval);
+
+			if (left > 0)
+				next = next < 0 ? left : Min(next, left);
+			else if (!lane_is_busy(batcher, ob))
+			{
+				/* column sets of a table share the lane: all of them go */
+				dbmazz_batcher_seal_relation(batcher, ob->rel);
+				again = true;
+				break;
+			}
+		}
+	}
+	return next;
+}

@@ -1,0 +1,278 @@
+/*
+ * changes.c
+ *		From pgoutput's messages to rows in batches.
+ *
+ * NOTES
+ *	  What each change becomes at the target:
+ *
+ *	  INSERT	upsert of the row
+ *	  UPDATE	upsert of the row; values that were not sent (unchanged TOAST) come
+ *				from the old row where the replica identity gave it, else the
+ *				row becomes a partial update of just the columns that came
+ *	  UPDATE	of the key: delete of the old key, then upsert, in this order
+ *	  DELETE	delete by key
+ *	  TRUNCATE	stops the table, or is ignored (dbmazz.truncate_mode)
+ */
+#include "postgres.h"
+
+#include "changes.h"
+#include "guc.h"
+#include "utils/memutils.h"
+
+struct DbmazzChanges
+{
+	DbmazzPipeline *p;
+	DbmazzRelations *relations;
+	DbmazzBatcher *batcher;
+	DbmazzParser *parser;
+	XLogRecPtr	final_lsn;
+	bool		has_rows;		/* the transaction has put rows in batches */
+	bool		committed;
+	bool		keep[DBMAZZ_MAX_COLUMNS];
+};
+
+DbmazzChanges *
+dbmazz_changes_create(MemoryContext parent, DbmazzPipeline *p,
+					  DbmazzRelations *relations, DbmazzBatcher *batcher)
+{
+	DbmazzChanges *c = MemoryContextAllocZero(parent, sizeof(*c));
+
+	c->p = p;
+	c->relations = relations;
+	c->batcher = batcher;
+	c->parser = MemoryContextAllocHuge(parent, sizeof(DbmazzParser));
+	return c;
+}
+
+bool
+dbmazz_changes_committed(DbmazzChanges *changes)
+{
+	bool		result = changes->committed;
+
+	changes->committed = false;
+	return result;
+}
+
+static void
+stop_table(DbmazzChanges *c, DbmazzRelation *rel, const char *message,
+		   const char *hint)
+{
+	DbmazzError error;
+
+	dbmazz_error_set(&error, DBMAZZ_ERR_UNSUPPORTED, 0,
+					 "table \"%s.%s\" %s", rel->schema, rel->table, message);
+	dbmazz_error_detail(&error, "The transaction committed at %X/%X.",
+						LSN_FORMAT_ARGS(c->final_lsn));
+	dbmazz_error_hint(&error, "%s", hint);
+	dbmazz_batcher_stop(c->batcher, rel, &error);
+	c->has_rows = true;
+}
+
+/*
+ * The relation of a change that is to be applied; NULL if it is not.
+ */
+static DbmazzRelation *
+wanted_relation(DbmazzChanges *c, uint32 relid)
+{
+	DbmazzRelation *rel = dbmazz_relations_get(c->relations, relid);
+
+	if (rel == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("change of relation %u came before its description",
+						relid)));
+	if (rel->skip || rel->stopped || c->final_lsn < rel->from_lsn)
+		return NULL;
+	if (rel->problem[0] != '\0')
+	{
+		stop_table(c, rel, rel->problem,
+				   "Add a primary key to the table, or remove the table from "
+				   "the publication; then stop and start the pipeline.");
+		return NULL;
+	}
+	c->has_rows = true;
+	return rel;
+}
+
+static bool
+has_unchanged(const DbmazzTuple *tuple)
+{
+	int			i;
+
+	for (i = 0; i < tuple->ncolumns; i++)
+	{
+		if (tuple->values[i].kind == DBMAZZ_VALUE_UNCHANGED)
+			return true;
+	}
+	return false;
+}
+
+/* Must the tuple have as many columns as the description says. */
+static void
+check_columns(const DbmazzRelation *rel, const DbmazzTuple *tuple)
+{
+	if (tuple->ncolumns != rel->full.desc->ntable_columns)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("row of \"%s.%s\" has %d columns, expected %d",
+						rel->schema, rel->table, tuple->ncolumns,
+						rel->full.desc->ntable_columns)));
+}
+
+/* The columns that have a value: fills c->keep; true if all have. */
+static bool
+find_values(DbmazzChanges *c, const DbmazzRelation *rel,
+			const DbmazzRowSource *source)
+{
+	const DbmazzJsonPlan *plan = rel->full.plan;
+	bool		all = true;
+	int			i;
+
+	for (i = 0; i < plan->ncolumns; i++)
+	{
+		c->keep[i] = dbmazz_row_value(source, &plan->columns[i]) != NULL;
+		all = all && c->keep[i];
+	}
+	return all;
+}
+
+static void
+apply_insert(DbmazzChanges *c, DbmazzRelation *rel)
+{
+	DbmazzRowSource source = {&c->parser->new_tuple, NULL, false};
+
+	check_columns(rel, source.tuple);
+	if (has_unchanged(source.tuple))
+		stop_table(c, rel, "has an update that a row filter turned into an "
+				   "insert, without the value of a large column",
+				   "Set REPLICA IDENTITY FULL on the table, then stop and "
+				   "start the pipeline.");
+	else
+		dbmazz_batcher_row(c->batcher, rel, &rel->full, &source,
+						   DBMAZZ_ROW_INSERT);
+}
+
+static void
+apply_update(DbmazzChanges *c, DbmazzRelation *rel)
+{
+	char		old_kind = c->parser->message.u.change.old_kind;
+	DbmazzRowSource source = {&c->parser->new_tuple, NULL, false};
+	DbmazzRowSource old = {&c->parser->old_tuple, NULL, false};
+	DbmazzColumnSet *set = &rel->full;
+	bool		key_changed = false;
+
+	check_columns(rel, source.tuple);
+	if (old_kind != 0)
+	{
+		check_columns(rel, old.tuple);
+		source.fallback = old.tuple;
+		source.fallback_key_only = old_kind == 'K';
+		key_changed = !dbmazz_json_same_key(rel->full.plan, &source, &old);
+	}
+	if (has_unchanged(source.tuple) && !find_values(c, rel, &source))
+	{
+		if (key_changed)
+		{
+			stop_table(c, rel, "has an update of the key without the value of "
+					   "an unchanged large column",
+					   "Set REPLICA IDENTITY FULL on the table, correct the row "
+					   "at the target, then stop and start the pipeline.");
+			return;
+		}
+		set = dbmazz_relation_partial(c->relations, rel, c->keep);
+	}
+	if (key_changed)
+		dbmazz_batcher_row(c->batcher, rel, &rel->full, &old,
+						   DBMAZZ_ROW_DELETE);
+	if (!rel->stopped)
+		dbmazz_batcher_row(c->batcher, rel, set, &source, DBMAZZ_ROW_UPDATE);
+}
+
+static void
+apply_delete(DbmazzChanges *c, DbmazzRelation *rel)
+{
+	DbmazzRowSource source = {&c->parser->old_tuple, NULL, false};
+
+	check_columns(rel, source.tuple);
+	dbmazz_batcher_row(c->batcher, rel, &rel->full, &source,
+					   DBMAZZ_ROW_DELETE);
+}
+
+static void
+apply_truncate(DbmazzChanges *c)
+{
+	const DbmazzMessage *m = &c->parser->message;
+	uint32		i;
+
+	for (i = 0; i < m->u.truncate.nrelids; i++)
+	{
+		DbmazzRelation *rel = wanted_relation(c, dbmazz_truncate_relid(m, i));
+
+		if (rel == NULL || dbmazz_truncate_mode == DBMAZZ_TRUNCATE_IGNORE)
+			continue;
+		stop_table(c, rel, "was truncated, which cannot be replayed yet",
+				   "Truncate the target table, set truncate_mode=ignore for the "
+				   "pipeline with dbmazz.alter_pipeline(), then stop and start "
+				   "the pipeline.");
+	}
+}
+
+static void
+apply_change(DbmazzChanges *c)
+{
+	DbmazzRelation *rel = wanted_relation(c,
+										  c->parser->message.u.change.relid);
+
+	if (rel == NULL)
+		return;
+	if (c->parser->message.kind == 'I')
+		apply_insert(c, rel);
+	else if (c->parser->message.kind == 'U')
+		apply_update(c, rel);
+	else
+		apply_delete(c, rel);
+}
+
+void
+dbmazz_changes_message(DbmazzChanges *changes, const char *data, Size len)
+{
+	DbmazzParser *parser = changes->parser;
+
+	if (dbmazz_pgoutput_parse(parser, data, len) != DBMAZZ_OK)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("malformed message of pgoutput: %s",
+						parser->error.message),
+				 errdetail("At byte %u of %zu.", parser->error.offset, len)));
+
+	switch (parser->message.kind)
+	{
+		case 'I':
+		case 'U':
+		case 'D':
+			apply_change(changes);
+			break;
+		case 'B':
+			changes->final_lsn = parser->message.u.begin.final_lsn;
+			changes->has_rows = false;
+			dbmazz_batcher_begin(changes->batcher, changes->final_lsn,
+								 parser->message.u.begin.commit_time);
+			break;
+		case 'C':
+			changes->committed |= changes->has_rows;
+			pg_atomic_write_u64(&changes->p->decoded_time,
+								parser->message.u.commit.commit_time);
+			break;
+		case 'R':
+			(void) dbmazz_relations_update(changes->relations, parser,
+										   dbmazz_batcher_seal_relation,
+										   changes->batcher);
+			break;
+		case 'T':
+			apply_truncate(changes);
+			break;
+		default:
+			/* origins, types and logical messages carry no rows */
+			break;
+	}
+}

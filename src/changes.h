@@ -1,0 +1,29 @@
+/*
+ * changes.h
+ *		From pgoutput's messages to rows in batches.
+ */
+#ifndef DBMAZZ_CHANGES_H
+#define DBMAZZ_CHANGES_H
+
+#include "batcher.h"
+#include "relation.h"
+
+typedef struct DbmazzChanges DbmazzChanges;
+
+extern DbmazzChanges *dbmazz_changes_create(MemoryContext parent,
+											DbmazzPipeline *p,
+											DbmazzRelations *relations,
+											DbmazzBatcher *batcher);
+
+/*
+ * Take one message, as pgoutput wrote it.  Runs inside decoding callbacks; may
+ * wait for buffer space; may longjmp (malformed message: ERRCODE_DATA_CORRUPTED
+ * with the byte's offset).
+ */
+extern void dbmazz_changes_message(DbmazzChanges *changes, const char *data,
+								   Size len);
+
+/* Has a transaction with rows ended since the last call? */
+extern bool dbmazz_changes_committed(DbmazzChanges *changes);
+
+#endif							/* DBMAZZ_CHANGES_H */

@@ -1,0 +1,143 @@
+/*
+ * decode_worker.c
+ *		Main function of the process "dbmazz decoder".
+ *
+ * NOTES
+ *	  Reads the catalogs before it takes the slot, and never after that.
+ */
+#include "postgres.h"
+
+#include "batcher.h"
+#include "changes.h"
+#include "compat.h"
+#include "decoder.h"
+#include "guc.h"
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "utils/memutils.h"
+#include "worker.h"
+
+PGDLLEXPORT void dbmazz_decoder_main(Datum arg);
+
+typedef struct Wiring
+{
+	DbmazzChanges *changes;
+	DbmazzBatcher *batcher;
+} Wiring;
+
+static void
+on_message(void *arg, const char *data, Size len)
+{
+	dbmazz_changes_message(((Wiring *) arg)->changes, data, len);
+}
+
+static bool
+on_committed(void *arg)
+{
+	return dbmazz_changes_committed(((Wiring *) arg)->changes);
+}
+
+static long
+on_tick(void *arg)
+{
+	return dbmazz_batcher_tick(((Wiring *) arg)->batcher);
+}
+
+/* Wait until the shipper has come as far as 'least'; returns where it is. */
+static DbmazzStartPhase
+wait_for_phase(DbmazzPipeline *p, DbmazzStartPhase least)
+{
+	uint32		wait_event = dbmazz_wait_event_compat("DbmazzDecoderStart");
+
+	for (;;)
+	{
+		uint32		phase = pg_atomic_read_u32(&p->start_phase);
+
+		if (phase >= (uint32) least)
+			return (DbmazzStartPhase) phase;
+		(void) WaitLatch(MyLatch,
+						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 1000, wait_event);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
+static List *
+load_tables(int32 id)
+{
+	MemoryContext old;
+	List	   *tables;
+
+	dbmazz_worker_begin();
+	old = MemoryContextSwitchTo(TopMemoryContext);
+	tables = dbmazz_catalog_tables(id);
+	MemoryContextSwitchTo(old);
+	dbmazz_worker_commit();
+	return tables;
+}
+
+static void
+decode(DbmazzPipeline *p, const DbmazzWorkerArg *arg)
+{
+	DbmazzPipelineRow *row;
+	DbmazzRelations *relations;
+	DbmazzDecoderOps ops;
+	Wiring		wiring;
+	uint32		wait_event = dbmazz_wait_event_compat("DbmazzDecoderSpace");
+	bool		made_slot = false;
+
+	row = dbmazz_worker_load(p, arg->id, TopMemoryContext);
+	dbmazz_guc_apply(row->settings);
+
+	if (wait_for_phase(p, DBMAZZ_START_NEED_SLOT) == DBMAZZ_START_NEED_SLOT)
+	{
+		XLogRecPtr	lsn;
+
+		dbmazz_pipeline_set_state(p, DBMAZZ_STATE_CREATING_SLOT);
+		dbmazz_worker_show(p, "creating slot");
+
+		/* 1: an earlier attempt was begun, so a slot there is its */
+		lsn = dbmazz_decoder_make_slot(p, row->slot,
+									   pg_atomic_read_u64(&p->slot_lsn) == 1);
+		pg_atomic_write_u64(&p->slot_lsn, lsn);
+		pg_atomic_write_u32(&p->start_phase, DBMAZZ_START_HAVE_SLOT);
+		dbmazz_pipeline_wake(p, DBMAZZ_ROLE_SHIPPER);
+		made_slot = true;
+	}
+	wait_for_phase(p, DBMAZZ_START_GO);
+	if (made_slot)
+		ereport(LOG,
+				(errmsg("pipeline \"%s\" starts at %X/%X with replication slot \"%s\"",
+						NameStr(p->name),
+						LSN_FORMAT_ARGS(pg_atomic_read_u64(&p->start_lsn)),
+						row->slot)));
+
+	relations = dbmazz_relations_create(TopMemoryContext,
+										load_tables(arg->id),
+										pg_atomic_read_u64(&p->stream_lsn));
+	wiring.batcher = dbmazz_batcher_create(TopMemoryContext, p, wait_event,
+										   dbmazz_decoder_confirm, p);
+	wiring.changes = dbmazz_changes_create(TopMemoryContext, p, relations,
+										   wiring.batcher);
+	ops.arg = &wiring;
+	ops.message = on_message;
+	ops.committed = on_committed;
+	ops.tick = on_tick;
+	dbmazz_decoder_run(p, row, pg_atomic_read_u64(&p->start_lsn),
+					   pg_atomic_read_u64(&p->durable_lsn), &ops);
+}
+
+void
+dbmazz_decoder_main(Datum datum)
+{
+	DbmazzWorkerArg arg;
+	DbmazzPipeline *p;
+
+	dbmazz_worker_signals();
+	p = dbmazz_worker_attach(&arg);
+	dbmazz_worker_connect(arg.dboid);
+	dbmazz_worker_run(p, decode, &arg);
+	proc_exit(1);
+}

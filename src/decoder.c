@@ -1,0 +1,339 @@
+/*
+ * decoder.c
+ *		The replication slot and the in-process decoding session.
+ *
+ * NOTES
+ *	  While it decodes, this process never runs SQL: catalog caches filled at an
+ *	  old position must not meet a normal transaction, and between records vacuum
+ *	  ignores our xmin.  The checkpoint row is the shipper's business; only the
+ *	  LSN comes back through shared memory, and only the owner of the slot, this
+ *	  process, can confirm it.
+ */
+#include "postgres.h"
+
+#include "access/xlog.h"
+#include "access/xlogreader.h"
+#include "access/xlogutils.h"
+#include "compat.h"
+#include "decoder.h"
+#include "guc.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "pgstat.h"
+#include "replication/decode.h"
+#include "replication/logical.h"
+#include "replication/slot.h"
+#include "storage/latch.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+#include "wakeup.h"
+#include "worker.h"
+
+#define LOOK_MS			1000	/* fallback where no commit wakes us */
+#define UNFLUSHED_MS	5		/* a commit is known but not flushed yet */
+#define TICK_RECORDS	1024	/* look at the clock at least this often */
+#define HEALTHY_MS		10000
+
+/* The session; callbacks of the WAL reader get no better place for it. */
+static struct
+{
+	DbmazzPipeline *p;
+	const DbmazzDecoderOps *ops;	/* NULL while a slot is made */
+	uint32		wait_event;
+	XLogRecPtr	confirmed;
+	TimestampTz began;
+}			session;
+
+void
+dbmazz_decoder_confirm(void *arg)
+{
+	DbmazzPipeline *p = arg;
+	XLogRecPtr	lsn = pg_atomic_read_u64(&p->durable_lsn);
+
+	if (lsn <= session.confirmed)
+		return;
+	LogicalConfirmReceivedLocation(lsn);
+	/* the server does this only when the catalog xmin moved as well */
+	ReplicationSlotsComputeRequiredLSN();
+	session.confirmed = lsn;
+	pg_atomic_write_u64(&p->confirmed_lsn, lsn);
+}
+
+/* Sleep until WAL up to 'wanted' may have been flushed, or a duty is due. */
+static void
+wait_for_wal(XLogRecPtr wanted)
+{
+	DbmazzPipeline *p = session.p;
+	long		nap = LOOK_MS;
+
+	CHECK_FOR_INTERRUPTS();
+	dbmazz_worker_reloaded();
+	if (session.ops != NULL)
+	{
+		long		due = session.ops->tick(session.ops->arg);
+
+		dbmazz_decoder_confirm(p);
+		if (due >= 0)
+			nap = Min(nap, due);
+		if (!pg_atomic_read_u32(&p->healthy) &&
+			TimestampDifferenceExceeds(session.began, GetCurrentTimestamp(),
+									   HEALTHY_MS))
+			pg_atomic_write_u32(&p->healthy, 1);
+	}
+
+	/* arm, then look once more: a commit in between is not missed */
+	dbmazz_wakeup_arm(p);
+	if (GetFlushRecPtr(NULL) < wanted)
+	{
+		if (pg_atomic_read_u64(&DbmazzShmem->commit_lsn) >= wanted)
+			nap = Min(nap, UNFLUSHED_MS);
+		(void) WaitLatch(MyLatch,
+						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 nap, session.wait_event);
+		ResetLatch(MyLatch);
+	}
+	dbmazz_wakeup_disarm(p);
+}
+
+/*
+ * page_read of the WAL reader: like read_local_xlog_page(), but it waits on the
+ * latch and does our duties meanwhile.
+ */
+static int
+page_read(XLogReaderState *state, XLogRecPtr page, int len,
+		  XLogRecPtr record, char *buffer)
+{
+	XLogRecPtr	wanted = page + len;
+	XLogRecPtr	upto;
+	TimeLineID	tli;
+	WALReadError errinfo;
+	int			count;
+
+	for (;;)
+	{
+		upto = GetFlushRecPtr(&tli);
+		XLogReadDetermineTimeline(state, page, len, tli);
+		if (state->currTLI != tli)
+		{
+			/* a timeline that ended: all of its WAL is there */
+			upto = state->currTLIValidUntil;
+			tli = state->currTLI;
+			break;
+		}
+		if (wanted <= upto)
+			break;
+		wait_for_wal(wanted);
+	}
+	if (page + XLOG_BLCKSZ <= upto)
+		count = XLOG_BLCKSZ;
+	else if (wanted > upto)
+		return -1;
+	else
+		count = (int) (upto - page);
+	if (!WALRead(state, buffer, page, count, tli, &errinfo))
+		WALReadRaiseError(&errinfo);
+	return count;
+}
+
+static void
+prepare_write(LogicalDecodingContext *ctx, XLogRecPtr lsn, TransactionId xid,
+			  bool last)
+{
+	resetStringInfo(ctx->out);
+}
+
+static void
+take_write(LogicalDecodingContext *ctx, XLogRecPtr lsn, TransactionId xid,
+		   bool last)
+{
+	session.ops->message(session.ops->arg, ctx->out->data, ctx->out->len);
+}
+
+/* ---- slot ---------------------------------------------------------------- */
+
+/* Give up until an operator has acted on the slot. */
+static void
+fail_slot(DbmazzPipeline *p, const char *slot, const char *what,
+		  const char *hint)
+{
+	DbmazzError error;
+
+	dbmazz_error_set(&error, DBMAZZ_ERR_MALFORMED, 0,
+					 "replication slot \"%s\" %s", slot, what);
+	dbmazz_error_hint(&error, "%s", hint);
+	dbmazz_worker_fail(p, &error);
+}
+
+/* Take the slot, if it is there and ours. */
+static void
+acquire_slot(DbmazzPipeline *p, const char *slot)
+{
+	static const char *const remedy =
+		"Changes are missing from the target for good. Drop the pipeline, "
+		"create it again, and load the tables anew.";
+
+	if (SearchNamedReplicationSlot(slot, true) == NULL)
+		fail_slot(p, slot, "does not exist any more", remedy);
+	dbmazz_slot_acquire_compat(slot);
+	if (MyReplicationSlot->data.database != MyDatabaseId ||
+		strcmp(NameStr(MyReplicationSlot->data.plugin), "pgoutput") != 0)
+		fail_slot(p, slot, "belongs to somebody else",
+				  "Drop that slot, or give the pipeline another slot name.");
+	if (dbmazz_slot_is_invalid_compat(MyReplicationSlot) ||
+		XLogRecPtrIsInvalid(MyReplicationSlot->data.restart_lsn))
+		fail_slot(p, slot, "was invalidated by the server", remedy);
+}
+
+XLogRecPtr
+dbmazz_decoder_make_slot(DbmazzPipeline *p, const char *slot, bool may_adopt)
+{
+	LogicalDecodingContext *ctx;
+	XLogRecPtr	start;
+
+	session.p = p;
+	session.ops = NULL;
+	session.wait_event = dbmazz_wait_event_compat("DbmazzDecoderSlot");
+
+	if (SearchNamedReplicationSlot(slot, true) != NULL)
+	{
+		if (!may_adopt)
+			fail_slot(p, slot, "already exists",
+					  "Drop that slot, or create the pipeline with another slot "
+					  "name.");
+		/* nothing has been sent yet, so its position is as good as a new one */
+		acquire_slot(p, slot);
+		start = MyReplicationSlot->data.confirmed_flush;
+		ReplicationSlotRelease();
+		return start;
+	}
+
+	CheckLogicalDecodingRequirements();
+	dbmazz_slot_create_compat(slot, RS_EPHEMERAL);
+	ctx = CreateInitDecodingContext("pgoutput", NIL, false, InvalidXLogRecPtr,
+									XL_ROUTINE(.page_read = page_read,
+											   .segment_open = wal_segment_open,
+											   .segment_close = wal_segment_close),
+									NULL, NULL, NULL);
+	DecodingContextFindStartpoint(ctx);
+	start = MyReplicationSlot->data.confirmed_flush;
+	FreeDecodingContext(ctx);
+	ReplicationSlotPersist();
+	ReplicationSlotRelease();
+	return start;
+}
+
+/* ---- session ------------------------------------------------------------- */
+
+/* Text forms that do not depend on anybody's settings. */
+static void
+fix_formats(void)
+{
+	char		mem[32];
+
+	SetConfigOption("DateStyle", "ISO", PGC_USERSET, PGC_S_OVERRIDE);
+	SetConfigOption("IntervalStyle", "postgres", PGC_USERSET, PGC_S_OVERRIDE);
+	SetConfigOption("TimeZone", "UTC", PGC_USERSET, PGC_S_OVERRIDE);
+	SetConfigOption("extra_float_digits", "1", PGC_USERSET, PGC_S_OVERRIDE);
+	SetConfigOption("bytea_output", "hex", PGC_USERSET, PGC_S_OVERRIDE);
+	SetConfigOption("xmlbinary", "base64", PGC_USERSET, PGC_S_OVERRIDE);
+	SetConfigOption("search_path", "", PGC_USERSET, PGC_S_OVERRIDE);
+	snprintf(mem, sizeof(mem), "%d", dbmazz_decoder_work_mem_kb);
+	SetConfigOption("logical_decoding_work_mem", mem, PGC_USERSET,
+					PGC_S_OVERRIDE);
+}
+
+static List *
+plugin_options(const DbmazzPipelineRow *row)
+{
+	List	   *options = NIL;
+
+	options = lappend(options,
+					  makeDefElem("proto_version",
+								  (Node *) makeString("1"), -1));
+	options = lappend(options,
+					  makeDefElem("publication_names",
+								  (Node *) makeString(pstrdup(quote_identifier(row->publication))),
+								  -1));
+	return options;
+}
+
+static LogicalDecodingContext *
+begin_session(const DbmazzPipelineRow *row, XLogRecPtr start_lsn,
+			  XLogRecPtr checkpoint_lsn)
+{
+	MemoryContext cxt = AllocSetContextCreate(TopMemoryContext,
+											  "dbmazz decoding",
+											  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(cxt);
+	LogicalDecodingContext *ctx;
+
+	acquire_slot(session.p, row->slot);
+	session.confirmed = MyReplicationSlot->data.confirmed_flush;
+	if (session.confirmed > checkpoint_lsn)
+		fail_slot(session.p, row->slot, "is ahead of the checkpoint",
+				  "Somebody advanced or re-created the slot, so changes were "
+				  "skipped. Drop the pipeline, create it again, and load the "
+				  "tables anew.");
+	pg_atomic_write_u64(&session.p->confirmed_lsn, session.confirmed);
+
+	ctx = CreateDecodingContext(start_lsn, plugin_options(row), false,
+								XL_ROUTINE(.page_read = page_read,
+										   .segment_open = wal_segment_open,
+										   .segment_close = wal_segment_close),
+								prepare_write, take_write, NULL);
+	XLogBeginRead(ctx->reader, MyReplicationSlot->data.restart_lsn);
+	InvalidateSystemCaches();
+	MemoryContextSwitchTo(old);
+	return ctx;
+}
+
+void
+dbmazz_decoder_run(DbmazzPipeline *p, const DbmazzPipelineRow *row,
+				   XLogRecPtr start_lsn, XLogRecPtr checkpoint_lsn,
+				   const DbmazzDecoderOps *ops)
+{
+	LogicalDecodingContext *ctx;
+	int			records = 0;
+
+	session.p = p;
+	session.ops = ops;
+	session.wait_event = dbmazz_wait_event_compat("DbmazzDecoderMain");
+	session.began = GetCurrentTimestamp();
+	fix_formats();
+	ctx = begin_session(row, start_lsn, checkpoint_lsn);
+	dbmazz_pipeline_set_state(p, DBMAZZ_STATE_STREAMING);
+	dbmazz_worker_show(p, "streaming");
+
+	for (;;)
+	{
+		char	   *err = NULL;
+		XLogRecord *record = XLogReadRecord(ctx->reader, &err);
+
+		if (err != NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_DATA_CORRUPTED),
+					 errmsg("could not read WAL: %s", err)));
+		if (record != NULL)
+		{
+			LogicalDecodingProcessRecord(ctx, ctx->reader);
+
+			/*
+			 * Only here, between records: inside a callback the end of the
+			 * record is already behind the commit.
+			 */
+			if (ctx->reader->EndRecPtr > start_lsn)
+				pg_atomic_write_u64(&p->decoded_upto, ctx->reader->EndRecPtr);
+		}
+		CHECK_FOR_INTERRUPTS();
+		dbmazz_decoder_confirm(p);
+		if (ops->committed(ops->arg) || ++records >= TICK_RECORDS)
+		{
+			dbmazz_worker_reloaded();
+			(void) ops->tick(ops->arg);
+			records = 0;
+		}
+	}
+}

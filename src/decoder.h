@@ -1,0 +1,55 @@
+/*
+ * decoder.h
+ *		The replication slot and the in-process decoding session.
+ *
+ * NOTES
+ *	  No walsender and no connection: the session reads WAL with its own
+ *	  page_read, which waits on the process latch.  One session per process, for
+ *	  pgoutput keeps static state.
+ */
+#ifndef DBMAZZ_DECODER_H
+#define DBMAZZ_DECODER_H
+
+#include "access/xlogdefs.h"
+#include "catalog.h"
+#include "shmem.h"
+
+/* What the decoder calls. */
+typedef struct DbmazzDecoderOps
+{
+	void	   *arg;
+
+	/* One message of pgoutput; inside a decoding callback. */
+	void		(*message) (void *arg, const char *data, Size len);
+
+	/* Has a transaction with rows ended since the last call? */
+	bool		(*committed) (void *arg);
+
+	/*
+	 * Seal what is due; between records or while waiting for WAL.  Returns
+	 * the milliseconds until it wants to be called again, or -1.
+	 */
+	long		(*tick) (void *arg);
+} DbmazzDecoderOps;
+
+/*
+ * Make the slot, or adopt the one that an interrupted attempt made.  Returns
+ * where it begins.  Waits for the transactions that are running (interruptible).
+ * Must not be called in a transaction.
+ */
+extern XLogRecPtr dbmazz_decoder_make_slot(DbmazzPipeline *p,
+										   const char *slot, bool may_adopt);
+
+/*
+ * Decode from 'start_lsn' on, for ever.  Fails the pipeline if the slot is gone,
+ * invalid, or beyond 'checkpoint_lsn'.  May longjmp.
+ */
+extern void dbmazz_decoder_run(DbmazzPipeline *p, const DbmazzPipelineRow *row,
+							   XLogRecPtr start_lsn,
+							   XLogRecPtr checkpoint_lsn,
+							   const DbmazzDecoderOps *ops);
+
+/* Move the slot to what the checkpoint allows; for waits inside callbacks. */
+extern void dbmazz_decoder_confirm(void *p);
+
+#endif							/* DBMAZZ_DECODER_H */

@@ -1,0 +1,448 @@
+/*
+ * relation.c
+ *		What the decoder knows of each published table.
+ *
+ * NOTES
+ *	  Relations and indexes are opened by RelationIdGetRelation() without a lock,
+ *	  as pgoutput itself does: the historic snapshot makes locks unnecessary, and
+ *	  waiting for one here could stall decoding behind somebody's DDL.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_index.h"
+#include "compat.h"
+#include "core/relmap.h"
+#include "core/typemap.h"
+#include "guc.h"
+#include "lib/stringinfo.h"
+#include "nodes/bitmapset.h"
+#include "relation.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/relcache.h"
+
+/* More sets than this of one table: start over (unlikely by far). */
+#define MAX_PARTIAL_SETS	256
+
+struct DbmazzRelations
+{
+	MemoryContext cxt;
+	DbmazzRelmap map;
+	DbmazzRelation **all;
+	int			nall;
+	int			maxall;
+	List	   *tables;			/* DbmazzTableRow */
+	XLogRecPtr	stream_lsn;
+	uint32		generation;
+};
+
+DbmazzRelations *
+dbmazz_relations_create(MemoryContext parent, List *tables,
+						XLogRecPtr stream_lsn)
+{
+	MemoryContext cxt = AllocSetContextCreate(parent, "dbmazz relations",
+											  ALLOCSET_DEFAULT_SIZES);
+	DbmazzRelations *r = MemoryContextAllocZero(cxt, sizeof(*r));
+
+	r->cxt = cxt;
+	r->tables = tables;
+	r->stream_lsn = stream_lsn;
+	r->maxall = 64;
+	r->all = MemoryContextAlloc(cxt, r->maxall * sizeof(*r->all));
+	dbmazz_relmap_init(&r->map,
+					   MemoryContextAllocZero(cxt, 128 * sizeof(DbmazzRelmapSlot)),
+					   128);
+	return r;
+}
+
+DbmazzRelation *
+dbmazz_relations_get(DbmazzRelations *relations, uint32 relid)
+{
+	return dbmazz_relmap_get(&relations->map, relid);
+}
+
+void
+dbmazz_relations_each(DbmazzRelations *relations,
+					  void (*fn) (void *arg, DbmazzRelation *rel), void *arg)
+{
+	int			i;
+
+	for (i = 0; i < relations->nall; i++)
+		fn(arg, relations->all[i]);
+}
+
+char *
+dbmazz_target_name(const char *schema, const char *table)
+{
+	const char *p = dbmazz_table_name_template;
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	while (*p)
+	{
+		if (strncmp(p, "{schema}", 8) == 0)
+		{
+			appendStringInfoString(&buf, schema);
+			p += 8;
+		}
+		else if (strncmp(p, "{table}", 7) == 0)
+		{
+			appendStringInfoString(&buf, table);
+			p += 7;
+		}
+		else
+			appendStringInfoChar(&buf, *p++);
+	}
+	return buf.data;
+}
+
+/* Attribute numbers of an index's key columns, or NULL. */
+static Bitmapset *
+index_columns(Oid indexoid)
+{
+	Bitmapset  *result = NULL;
+	Relation	index;
+	int			i;
+
+	if (!OidIsValid(indexoid))
+		return NULL;
+	index = RelationIdGetRelation(indexoid);
+	if (!RelationIsValid(index))
+		return NULL;
+	for (i = 0; i < index->rd_index->indnkeyatts; i++)
+		result = bms_add_member(result, index->rd_index->indkey.values[i]);
+	RelationClose(index);
+	return result;
+}
+
+/*
+ * The target's key: the primary key, else the index of the replica identity.
+ * NULL with 'problem' filled if there is none, or if old rows lack its columns.
+ */
+static Bitmapset *
+target_key(Relation rel, Bitmapset **identity, char *problem, Size len)
+{
+	Bitmapset  *key;
+
+	(void) RelationGetIndexList(rel);	/* sets the two members used here */
+	key = index_columns(dbmazz_primary_key_index_compat(rel));
+	*identity = index_columns(RelationGetReplicaIndex(rel));
+	if (key == NULL)
+		key = bms_copy(*identity);
+	if (key == NULL)
+		strlcpy(problem, "has neither a primary key nor a replica identity "
+				"index", len);
+	else if (rel->rd_rel->relreplident == REPLICA_IDENTITY_INDEX &&
+			 !bms_is_subset(key, *identity))
+	{
+		strlcpy(problem, "has a replica identity index that lacks columns of "
+				"the primary key", len);
+		key = NULL;
+	}
+	if (rel->rd_rel->relreplident == REPLICA_IDENTITY_FULL)
+		*identity = bms_add_range(*identity, 1,
+								  RelationGetNumberOfAttributes(rel));
+	return key;
+}
+
+static uint32
+add_text(StringInfo buf, const char *text)
+{
+	uint32		offset = buf->len;
+
+	appendBinaryStringInfo(buf, text, strlen(text) + 1);
+	return offset;
+}
+
+/* Fill a column from pgoutput's message and the catalog's attribute. */
+static void
+describe_column(DbmazzColumnDesc *col, const DbmazzRelationColumn *sent,
+				uint16 position, TupleDesc tupdesc, Bitmapset *key,
+				Bitmapset *identity)
+{
+	int			i;
+
+	MemSet(col, 0, sizeof(*col));
+	col->source = position;
+	col->typid = sent->typid;
+	col->typmod = sent->typmod;
+	for (i = 0; i < tupdesc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(tupdesc, i);
+
+		if (att->attisdropped ||
+			strcmp(NameStr(att->attname), sent->name) != 0)
+			continue;
+		col->attnum = att->attnum;
+		if (att->attnotnull)
+			col->flags |= DBMAZZ_COLUMN_NOT_NULL;
+		if (bms_is_member(att->attnum, key))
+			col->flags |= DBMAZZ_COLUMN_KEY | DBMAZZ_COLUMN_NOT_NULL;
+		if (bms_is_member(att->attnum, identity))
+			col->flags |= DBMAZZ_COLUMN_IDENTITY;
+		break;
+	}
+	col->basetypid = getBaseTypeAndTypmod(sent->typid, &col->typmod);
+	col->value_class = dbmazz_type_lookup(col->basetypid)->value_class;
+}
+
+/* The whole description, in the current context. */
+static DbmazzTableDesc *
+describe(const DbmazzParser *parser, const char *schema, const char *target,
+		 TupleDesc tupdesc, Bitmapset *key, Bitmapset *identity, char *problem,
+		 Size problem_len)
+{
+	int			n = parser->message.u.relation.ncolumns;
+	DbmazzColumnDesc *columns = palloc(sizeof(*columns) * Max(n, 1));
+	StringInfoData buf;
+	DbmazzTableDesc head = {0};
+	DbmazzTableDesc *desc;
+	int			pass;
+	int			i;
+
+	initStringInfo(&buf);
+	head.relid = parser->message.u.relation.relid;
+	head.ncolumns = head.ntable_columns = n;
+	/* room for the fixed part; names follow it */
+	enlargeStringInfo(&buf, sizeof(head) + n * sizeof(DbmazzColumnDesc));
+	buf.len = sizeof(head) + n * sizeof(DbmazzColumnDesc);
+	MemSet(buf.data, 0, buf.len);
+	head.schema = add_text(&buf, schema);
+	head.table = add_text(&buf, parser->message.u.relation.table);
+	head.target = add_text(&buf, target);
+
+	for (i = 0; i < n; i++)
+	{
+		describe_column(&columns[i], &parser->columns[i], i, tupdesc, key,
+						identity);
+		columns[i].name = add_text(&buf, parser->columns[i].name);
+		if (columns[i].flags & DBMAZZ_COLUMN_KEY)
+			head.nkeys++;
+	}
+	if (problem[0] == '\0' && head.nkeys < bms_num_members(key))
+		strlcpy(problem, "has key columns that the publication leaves out",
+				problem_len);
+
+	head.size = buf.len;
+	desc = palloc(buf.len);
+	memcpy(desc, buf.data, buf.len);
+	memcpy(desc, &head, sizeof(head));
+	/* key columns first */
+	n = 0;
+	for (pass = 0; pass < 2; pass++)
+	{
+		for (i = 0; i < head.ncolumns; i++)
+		{
+			bool		is_key = columns[i].flags & DBMAZZ_COLUMN_KEY;
+
+			if (is_key == (pass == 0))
+				desc->columns[n++] = columns[i];
+		}
+	}
+	pfree(buf.data);
+	return desc;
+}
+
+/* Same description, apart from the generation? */
+static bool
+same_desc(const DbmazzTableDesc *a, const DbmazzTableDesc *b)
+{
+	DbmazzTableDesc ha,
+				hb;
+
+	if (a->size != b->size)
+		return false;
+	memcpy(&ha, a, sizeof(ha));
+	memcpy(&hb, b, sizeof(hb));
+	ha.generation = hb.generation = 0;
+	return memcmp(&ha, &hb, sizeof(ha)) == 0 &&
+		memcmp((const char *) a + sizeof(ha), (const char *) b + sizeof(hb),
+			   a->size - sizeof(ha)) == 0;
+}
+
+static DbmazzJsonPlan *
+make_plan(const DbmazzTableDesc *desc)
+{
+	DbmazzJsonPlan *plan = palloc(dbmazz_json_plan_size(desc));
+
+	dbmazz_json_plan_init(plan, desc);
+	return plan;
+}
+
+/* Where the table's own position is, it counts; else the stream's. */
+static void
+find_position(DbmazzRelations *r, DbmazzRelation *rel)
+{
+	ListCell   *lc;
+
+	rel->from_lsn = r->stream_lsn;
+	foreach(lc, r->tables)
+	{
+		DbmazzTableRow *row = lfirst(lc);
+
+		if (strcmp(row->target, rel->target) != 0)
+			continue;
+		rel->stopped = row->stopped;
+		if (row->lsn != InvalidXLogRecPtr)
+			rel->from_lsn = row->lsn;
+	}
+}
+
+static void
+remember(DbmazzRelations *r, DbmazzRelation *rel)
+{
+	if (r->nall == r->maxall)
+	{
+		r->maxall *= 2;
+		r->all = repalloc(r->all, r->maxall * sizeof(*r->all));
+	}
+	r->all[r->nall++] = rel;
+	if (dbmazz_relmap_full(&r->map))
+	{
+		uint32		n = r->map.nslots * 2;
+
+		pfree(dbmazz_relmap_grow(&r->map,
+								 MemoryContextAllocZero(r->cxt, n * sizeof(DbmazzRelmapSlot)),
+								 n));
+	}
+	dbmazz_relmap_set(&r->map, rel->relid, rel);
+}
+
+/* A table dropped and created again is the same lane: let the old one go first. */
+static void
+seal_namesakes(DbmazzRelations *r, DbmazzRelation *rel,
+			   void (*before_replace) (void *, DbmazzRelation *), void *arg)
+{
+	int			i;
+
+	for (i = 0; i < r->nall; i++)
+	{
+		DbmazzRelation *other = r->all[i];
+
+		if (other != rel && strcmp(other->target, rel->target) == 0)
+			before_replace(arg, other);
+	}
+}
+
+DbmazzRelation *
+dbmazz_relations_update(DbmazzRelations *relations, const DbmazzParser *parser,
+						void (*before_replace) (void *arg, DbmazzRelation *old),
+						void *arg)
+{
+	uint32		relid = parser->message.u.relation.relid;
+	const char *schema = parser->message.u.relation.schema;
+	DbmazzRelation *rel = dbmazz_relations_get(relations, relid);
+	MemoryContext cxt = AllocSetContextCreate(relations->cxt,
+											  "dbmazz relation",
+											  ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(cxt);
+	char		problem[DBMAZZ_ERROR_MESSAGE] = "";
+	Relation	heap = RelationIdGetRelation(relid);
+	Bitmapset  *identity = NULL;
+	Bitmapset  *key;
+	DbmazzTableDesc *desc;
+	char	   *target;
+
+	if (!RelationIsValid(heap))
+		elog(ERROR, "could not open relation with OID %u", relid);
+	if (schema[0] == '\0')
+		schema = "pg_catalog";
+	target = dbmazz_target_name(schema, parser->message.u.relation.table);
+	key = target_key(heap, &identity, problem, sizeof(problem));
+	desc = describe(parser, schema, target, RelationGetDescr(heap), key,
+					identity, problem, sizeof(problem));
+	RelationClose(heap);
+
+	if (rel != NULL && same_desc(rel->full.desc, desc))
+	{
+		MemoryContextSwitchTo(old);
+		MemoryContextDelete(cxt);
+		return rel;
+	}
+	if (rel != NULL)
+	{
+		before_replace(arg, rel);
+		MemoryContextDelete(rel->cxt);
+	}
+	else
+	{
+		rel = MemoryContextAllocZero(relations->cxt, sizeof(*rel));
+		rel->relid = relid;
+		rel->sealed_head = DBMAZZ_NO_SEGMENT;
+		remember(relations, rel);
+	}
+
+	desc->generation = ++relations->generation;
+	rel->cxt = cxt;
+	rel->schema = pstrdup(schema);
+	rel->table = pstrdup(parser->message.u.relation.table);
+	rel->target = target;
+	rel->skip = strcmp(schema, "dbmazz") == 0;
+	rel->full.desc = desc;
+	rel->full.plan = make_plan(desc);
+	rel->full.open = NULL;
+	rel->partial = NULL;
+	rel->npartial = 0;
+	strlcpy(rel->problem, problem, sizeof(rel->problem));
+	if (!rel->stopped)
+		find_position(relations, rel);
+	MemoryContextSwitchTo(old);
+	seal_namesakes(relations, rel, before_replace, arg);
+	return rel;
+}
+
+DbmazzColumnSet *
+dbmazz_relation_partial(DbmazzRelations *relations, DbmazzRelation *rel,
+						const bool *keep)
+{
+	int			n = rel->full.desc->ncolumns;
+	DbmazzColumnSet *set;
+	MemoryContext old;
+
+	for (set = rel->partial; set != NULL; set = set->next)
+	{
+		if (memcmp(set->keep, keep, n * sizeof(bool)) == 0)
+			return set;
+	}
+
+	/* forget the unused ones where a table comes with very many sets */
+	if (rel->npartial >= MAX_PARTIAL_SETS && rel->keys == NULL)
+	{
+		DbmazzColumnSet **link = &rel->partial;
+
+		while (*link != NULL)
+		{
+			DbmazzColumnSet *unused = *link;
+
+			if (unused->open != NULL)
+			{
+				link = &unused->next;
+				continue;
+			}
+			*link = unused->next;
+			pfree(unused->desc);
+			pfree(unused->plan);
+			pfree(unused->keep);
+			pfree(unused);
+			rel->npartial--;
+		}
+	}
+
+	old = MemoryContextSwitchTo(rel->cxt);
+	set = palloc0(sizeof(*set));
+	set->desc = palloc(dbmazz_desc_subset_size(rel->full.desc));
+	dbmazz_desc_subset(rel->full.desc, keep, ++relations->generation,
+					   set->desc);
+	set->plan = make_plan(set->desc);
+	set->keep = palloc(n * sizeof(bool));
+	memcpy(set->keep, keep, n * sizeof(bool));
+	set->next = rel->partial;
+	rel->partial = set;
+	rel->npartial++;
+	MemoryContextSwitchTo(old);
+	return set;
+}

@@ -1,0 +1,93 @@
+/*
+ * relation.h
+ *		What the decoder knows of each published table.
+ *
+ * NOTES
+ *	  Made anew at every Relation message, from it and from the historic catalog
+ *	  that is in force at that point of the WAL: so a description always fits the
+ *	  rows that follow it, whatever DDL came later.
+ */
+#ifndef DBMAZZ_RELATION_H
+#define DBMAZZ_RELATION_H
+
+#include "access/xlogdefs.h"
+#include "core/encode_json.h"
+#include "core/pgoutput.h"
+#include "nodes/pg_list.h"
+
+struct DbmazzOpenBatch;
+
+/* A set of columns that rows of the table come with. */
+typedef struct DbmazzColumnSet
+{
+	struct DbmazzColumnSet *next;
+	DbmazzTableDesc *desc;
+	DbmazzJsonPlan *plan;
+	bool	   *keep;			/* per column of the full description; NULL for
+								 * the full set */
+	struct DbmazzOpenBatch *open;	/* the batcher's, or NULL */
+} DbmazzColumnSet;
+
+typedef struct DbmazzRelation
+{
+	uint32		relid;
+	char	   *schema;
+	char	   *table;
+	char	   *target;
+	bool		skip;			/* one of our own tables */
+	bool		stopped;		/* the table has stopped: drop its changes */
+	XLogRecPtr	from_lsn;		/* drop transactions that committed before */
+	MemoryContext cxt;			/* of this description and its sets */
+	DbmazzColumnSet full;
+	DbmazzColumnSet *partial;	/* list */
+	int			npartial;
+	char		problem[DBMAZZ_ERROR_MESSAGE];	/* why it cannot be replicated,
+												 * or "" */
+
+	/* the batcher's */
+	uint32		sealed_head;	/* the last sealed batch of the table, and its */
+	uint32		sealed_generation;	/* generation then: is the lane free? */
+	int			nopen;
+	struct HTAB *keys;			/* key hash → column set, while nopen > 1 */
+} DbmazzRelation;
+
+typedef struct DbmazzRelations DbmazzRelations;
+
+/* Positions of tables, from dbmazz.pipeline_tables: List of DbmazzTableRow. */
+extern DbmazzRelations *dbmazz_relations_create(MemoryContext parent,
+												List *tables,
+												XLogRecPtr stream_lsn);
+
+/* The relation of a change, or NULL if no Relation message came for it. */
+extern DbmazzRelation *dbmazz_relations_get(DbmazzRelations *relations,
+											uint32 relid);
+
+/*
+ * Make the description that fits parser->message (a Relation message), with
+ * parser->columns.  Runs inside a decoding callback: only catalogs may be read.
+ * 'changed' tells whether it differs from the one there was; if not, nothing was
+ * touched.  Before an old one is replaced, 'before_replace' is called with it so
+ * that its open batches can be sealed.  May longjmp.
+ */
+extern DbmazzRelation *dbmazz_relations_update(DbmazzRelations *relations,
+											   const DbmazzParser *parser,
+											   void (*before_replace) (void *arg, DbmazzRelation *old),
+											   void *arg);
+
+/*
+ * The set of columns for a partial update: keep[i] for column i of the full
+ * description.  Made if it is new.
+ */
+extern DbmazzColumnSet *dbmazz_relation_partial(DbmazzRelations *relations,
+												DbmazzRelation *rel,
+												const bool *keep);
+
+/* Call 'fn' for every relation. */
+extern void dbmazz_relations_each(DbmazzRelations *relations,
+								  void (*fn) (void *arg, DbmazzRelation *rel),
+								  void *arg);
+
+/* The target table's name by dbmazz.table_name_template, palloc'd. */
+extern char *dbmazz_target_name(const char *schema, const char *table);
+
+#endif							/* DBMAZZ_RELATION_H */

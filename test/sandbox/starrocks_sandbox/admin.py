@@ -127,8 +127,11 @@ def canonical(value, kind):
     name = kind.name
     if name in ("DECIMAL", "LARGEINT", "JSON"):
         return f"CAST({value} AS VARCHAR)"
-    if name == "FLOAT":
-        return f"CAST(CAST({value} AS VARCHAR) AS DOUBLE)"
+    if name in ("FLOAT", "DOUBLE"):
+        # JSON has no NaN; a FLOAT goes through its text to keep the short form.
+        number = value if name == "DOUBLE" else f"CAST(CAST({value} AS VARCHAR) AS DOUBLE)"
+        return (f"CASE WHEN isfinite({value}) THEN to_json({number}) WHEN isnan({value}) THEN '\"NaN\"'::JSON"
+                f" WHEN {value} > 0 THEN '\"Infinity\"'::JSON WHEN {value} < 0 THEN '\"-Infinity\"'::JSON END")
     if name == "DATE":
         return f"strftime({value}, '%Y-%m-%d')"
     if name == "DATETIME":

@@ -37,7 +37,8 @@ record()
 		word=FAILED
 		[ "$3" != 124 ] && [ "$3" != 137 ] || word='TIMED OUT'
 	fi
-	echo "$1|$2|$word|$4|$passed|$failed" >"$work/results/$(printf %s "$EPOCHREALTIME" | tr -d .,)-$1-$2"
+	# named so that they sort in the order in which they ended
+	echo "$1|$2|$word|$4|$passed|$failed" >"$work/results/${EPOCHREALTIME//[.,]/}-$1-$2"
 	say "PostgreSQL $1 $2: $word, $passed tests passed, $4 s"
 }
 
@@ -103,7 +104,8 @@ report()
 
 	printf '\n%-12s %-10s %-10s %7s %7s %8s\n' PostgreSQL suite result passed failed seconds
 	while IFS='|' read -r version name word seconds passed failed; do
-		printf '%-12s %-10s %-10s %7s %7s %8s\n' "$version" "$name" "$word" "$passed" "$failed" "$seconds"
+		printf '%-12s %-10s %-10s %7s %7s %8s\n' \
+			"$version" "$name" "$word" "$passed" "$failed" "$seconds"
 		all=$((all + passed))
 		bad=$((bad + failed))
 	done < <(cat "$work"/results/* 2>/dev/null | sort -t'|' -k1,1n -s)

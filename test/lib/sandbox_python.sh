@@ -10,5 +10,6 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 if [ -n "${DBMAZZ_SANDBOX_PYTHON:-}" ]; then
 	echo "$DBMAZZ_SANDBOX_PYTHON"
 else
-	"$root/test/sandbox/setup" | tail -n 1
+	# test/run says where, so that it is made once; else a cache of the user's
+	"$root/test/sandbox/setup" ${DBMAZZ_SANDBOX_VENV:+"$DBMAZZ_SANDBOX_VENV"} | tail -n 1
 fi

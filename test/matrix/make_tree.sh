@@ -32,7 +32,11 @@ if [ "$(cat "$tree/dbmazz-tree" 2>/dev/null)" = "$stamp" ]; then
 	exit 0
 fi
 
-inside() { "$here/enter.sh" "$tree" root / env -i PATH="$PATH" LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive "${proxies[@]}" "$@"; }
+inside()
+{
+	"$here/enter.sh" "$tree" root / env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin \
+		LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive "${proxies[@]}" "$@"
+}
 
 # ---- this machine's apt ----------------------------------------------------
 

@@ -33,4 +33,15 @@ extern char *dbmazz_sink_identity(const DbmazzSinkRoutine *routine,
 extern char *dbmazz_sink_option_names(const DbmazzSinkRoutine *routine,
 									  bool user_mapping);
 
+/* An option by its name, or NULL. */
+extern const DbmazzOptionDef *dbmazz_sink_option(const DbmazzSinkRoutine *routine,
+												 const char *name);
+
+/*
+ * Check a value's form and range and return it as sinks get it, palloc'd: times
+ * in milliseconds, booleans as on or off.  Raises an error; its text has the
+ * value unless it is a secret.
+ */
+extern char *dbmazz_sink_value(const DbmazzOptionDef *def, const char *value);
+
 #endif							/* DBMAZZ_SINKLOAD_H */

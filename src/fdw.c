@@ -1,0 +1,162 @@
+/*
+ * fdw.c
+ *		Validator of the foreign-data wrapper "dbmazz".
+ *
+ * NOTES
+ *	  There are no foreign tables here: a foreign server is a destination with a
+ *	  name, its user mappings hold the credentials.  The options that it may
+ *	  have are those of its sink.
+ */
+#include "postgres.h"
+
+#include "access/heapam.h"
+#include "access/htup_details.h"
+#include "access/reloptions.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "catalog/pg_foreign_server.h"
+#include "catalog/pg_user_mapping.h"
+#include "commands/defrem.h"
+#include "fmgr.h"
+#include "foreign/foreign.h"
+#include "sink.h"
+#include "utils/builtins.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+#define DEFAULT_SINK	"starrocks"
+
+PG_FUNCTION_INFO_V1(dbmazz_fdw_validator);
+
+/* The sink that a list of server options asks for. */
+static const char *
+sink_name(List *options)
+{
+	ListCell   *lc;
+
+	foreach(lc, options)
+	{
+		DefElem    *def = lfirst_node(DefElem, lc);
+
+		if (strcmp(def->defname, "sink") == 0)
+			return defGetString(def);
+	}
+	return DEFAULT_SINK;
+}
+
+static bool
+is_users(const DbmazzOptionDef *def)
+{
+	return (def->flags & (DBMAZZ_OPTION_USER | DBMAZZ_OPTION_SECRET)) != 0;
+}
+
+static void
+check_server(List *options)
+{
+	const DbmazzSinkRoutine *routine = dbmazz_sink_routine(sink_name(options));
+	ListCell   *lc;
+
+	foreach(lc, options)
+	{
+		DefElem    *def = lfirst_node(DefElem, lc);
+		const DbmazzOptionDef *option = dbmazz_sink_option(routine,
+														   def->defname);
+
+		if (strcmp(def->defname, "sink") == 0)
+			continue;
+		if (option != NULL && is_users(option))
+			ereport(ERROR,
+					(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+					 errmsg("option \"%s\" cannot be an option of a server",
+							def->defname),
+					 errhint("Set it with CREATE USER MAPPING.")));
+		if (option == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+					 errmsg("invalid option \"%s\"", def->defname),
+					 errhint("Valid options of a server with sink \"%s\" are: "
+							 "%s.", routine->name,
+							 dbmazz_sink_option_names(routine, false))));
+		(void) dbmazz_sink_value(option, defGetString(def));
+	}
+}
+
+/*
+ * The sinks of all servers there are.  A validator is not told which server a
+ * user mapping is for; what does not fit its sink is ignored in the end.
+ */
+static List *
+sinks_in_use(void)
+{
+	List	   *result = list_make1(DEFAULT_SINK);
+	Relation	rel = table_open(ForeignServerRelationId, AccessShareLock);
+	TableScanDesc scan = table_beginscan_catalog(rel, 0, NULL);
+	Oid			fdwid = get_foreign_data_wrapper_oid("dbmazz", true);
+	HeapTuple	tup;
+
+	while ((tup = heap_getnext(scan, ForwardScanDirection)) != NULL)
+	{
+		bool		isnull;
+		Datum		options;
+
+		if (((Form_pg_foreign_server) GETSTRUCT(tup))->srvfdw != fdwid)
+			continue;
+		options = heap_getattr(tup, Anum_pg_foreign_server_srvoptions,
+							   RelationGetDescr(rel), &isnull);
+		if (!isnull)
+			result = lappend(result, pstrdup(sink_name(untransformRelOptions(options))));
+	}
+	table_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return result;
+}
+
+static void
+check_user_mapping(List *options)
+{
+	List	   *sinks = options == NIL ? NIL : sinks_in_use();
+	ListCell   *lc;
+	ListCell   *sink;
+
+	foreach(lc, options)
+	{
+		DefElem    *def = lfirst_node(DefElem, lc);
+		const DbmazzOptionDef *option = NULL;
+
+		foreach(sink, sinks)
+		{
+			option = dbmazz_sink_option(dbmazz_sink_routine(lfirst(sink)),
+										def->defname);
+			if (option != NULL && is_users(option))
+				break;
+			option = NULL;
+		}
+		if (option == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+					 errmsg("invalid option \"%s\"", def->defname),
+					 errhint("Valid options of a user mapping are: %s.",
+							 dbmazz_sink_option_names(dbmazz_sink_routine(linitial(sinks)),
+													  true))));
+		(void) dbmazz_sink_value(option, defGetString(def));
+	}
+}
+
+Datum
+dbmazz_fdw_validator(PG_FUNCTION_ARGS)
+{
+	List	   *options = untransformRelOptions(PG_GETARG_DATUM(0));
+	Oid			catalog = PG_GETARG_OID(1);
+
+	if (catalog == ForeignServerRelationId)
+		check_server(options);
+	else if (catalog == UserMappingRelationId)
+		check_user_mapping(options);
+	else if (options != NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+				 errmsg("invalid option \"%s\"",
+						linitial_node(DefElem, options)->defname),
+				 errhint("Options belong to servers and user mappings.")));
+	PG_RETURN_VOID();
+}

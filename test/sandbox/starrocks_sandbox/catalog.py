@@ -47,7 +47,6 @@ class Table:
     comment: str = ""
     distributed: str = ""
     properties: dict = field(default_factory=dict)
-    next_auto: int = 1
 
     @property
     def physical(self):
@@ -110,13 +109,15 @@ def literal(text):
     return "'" + text.replace("'", "''") + "'"
 
 
-def default_sql(column):
+def default_sql(column, physical):
     """The value of a column that a row leaves out, as a storage expression.
 
     A NOT NULL column without a default becomes zero or empty: a partial update
     that creates a row does the same, silently.
     """
     target = column.type.duck()
+    if column.auto_increment:
+        return f"nextval('{physical}_auto')"
     if column.default_expr is not None:
         return f"CAST(now() AS {target})"
     if column.default is not None:

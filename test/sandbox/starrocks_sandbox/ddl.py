@@ -112,7 +112,7 @@ def _read_properties(table, properties):
                     raise SqlError(f"Distribution column({name.name}) doesn't exist.")
         elif isinstance(item, exp.SchemaCommentProperty):
             table.comment = item.this.name
-        elif isinstance(item, exp.Property):
+        elif type(item) is exp.Property:
             name = item.this.name if isinstance(item.this, exp.Expression) else str(item.this)
             table.properties[name] = item.args["value"].name
 
@@ -233,6 +233,8 @@ class Ddl:
 
     def _add_column(self, table, node, statements):
         column = column_from_ast(node)
+        if column.auto_increment:
+            raise SqlError(f"Can not add AUTO_INCREMENT column: {column.name}")
         if table.find(column.name):
             raise SqlError(f"Can not add column which already exists in base table: {column.name}", 1060)
         place = node.args.get("position")
@@ -247,7 +249,7 @@ class Ddl:
         name = f"{table.physical}.{quote(column.name)}"
         statements.append(f"ALTER TABLE {table.physical} ADD COLUMN {quote(column.name)} {column.type.duck()}")
         if column.has_default() or not column.nullable:
-            statements.append(f"UPDATE {table.physical} SET {quote(column.name)} = {default_sql(column)}"
+            statements.append(f"UPDATE {table.physical} SET {quote(column.name)} = {default_sql(column, table.physical)}"
                               f" WHERE {name} IS NULL")
 
     def _drop_column(self, table, name, statements):

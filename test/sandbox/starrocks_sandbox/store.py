@@ -107,6 +107,7 @@ class Store:
         def work(con):
             columns = ", ".join(f"{quote(c.name)} {c.type.duck()}" for c in table.columns)
             con.execute(f"CREATE TABLE {table.physical} ({columns})")
+            con.execute(f"CREATE SEQUENCE {table.physical}_auto")
             _save(con, table)
 
         await self.write(work)
@@ -165,6 +166,7 @@ class Store:
 
 def _drop(con, table):
     con.execute(f"DROP TABLE {table.physical}")
+    con.execute(f"DROP SEQUENCE {table.physical}_auto")
     con.execute("DELETE FROM sb_table WHERE id = ?", [table.id])
 
 
@@ -184,6 +186,8 @@ def apply_rows(con, table, load):
     """
     con.register("staged", load.arrow)
     try:
+        if load.merge_condition:
+            con.register("staged", _still_newer(con, table, load))
         if not table.upserts:
             _insert(con, table, load, "staged")
         elif load.partial:
@@ -193,6 +197,16 @@ def apply_rows(con, table, load):
             _insert(con, table, load, "staged", _only(load, 0))
     finally:
         con.unregister("staged")
+
+
+def _still_newer(con, table, load):
+    """Conditional update: leave out upserts whose value is less than the stored one."""
+    column = table.find(load.merge_condition)
+    match = " AND ".join(f"{table.physical}.{quote(c.name)} = {_staged_value(c)}" for c in table.keys())
+    older = (f"EXISTS (SELECT 1 FROM {table.physical} WHERE {match}"
+             f" AND {table.physical}.{quote(column.name)} > {_staged_value(column)})")
+    guard = f"staged.{OP} <> 0 OR " if load.has_op else ""
+    return con.sql(f"SELECT * FROM staged WHERE {guard}NOT {older}").to_arrow_table()
 
 
 def _only(load, op):
@@ -223,7 +237,7 @@ def _delete_keys(con, table, load, where):
 def _insert(con, table, load, source, where=""):
     present = {name.lower() for name in load.arrow.column_names}
     values = ", ".join(
-        _staged_value(c) if c.name.lower() in present else default_sql(c) for c in table.columns
+        _staged_value(c) if c.name.lower() in present else default_sql(c, table.physical) for c in table.columns
     )
     names = ", ".join(quote(c.name) for c in table.columns)
     con.execute(f"INSERT INTO {table.physical} ({names}) SELECT {values} FROM {source}{where}")

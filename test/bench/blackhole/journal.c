@@ -38,7 +38,7 @@ typedef struct Load
 {
 	uint32_t	table;
 	bool		ok;
-	int64_t		fe_ns;			/* head at the FE; 0 if it was not seen there */
+	int64_t		fe_ns;			/* head at the FE; 0 if it was not seen */
 	int64_t		head_ns;		/* head at the BE */
 	int64_t		done_ns;		/* end of the body; 0 until then */
 	uint64_t	rows;
@@ -301,7 +301,8 @@ bh_journal_stats(BhBuffer *out)
 	bh_buffer_printf(out, "{");
 	put_totals(out, &totals);
 	bh_buffer_printf(out, ",\"connections\":%" PRIu64 ",\"fe_requests\":%"
-					 PRIu64 ",\"be_requests\":%" PRIu64 ",\"refused\":%" PRIu64,
+					 PRIu64 ",\"be_requests\":%" PRIu64
+					 ",\"refused\":%" PRIu64,
 					 counts[BH_COUNT_CONNECTION], counts[BH_COUNT_FE],
 					 counts[BH_COUNT_BE], counts[BH_COUNT_REFUSED]);
 	bh_buffer_printf(out, ",\"first_ns\":%" PRId64 ",\"last_ns\":%" PRId64

@@ -1,7 +1,7 @@
 /*
  * main.c
- *		blackhole: a stand-in for the FE and BE of StarRocks that takes loads as
- *		fast as it can, counts their rows and forgets them.
+ *		blackhole: a stand-in for the FE and BE of StarRocks that takes loads
+ *		as fast as it can, counts their rows and forgets them.
  *
  * NOTES
  *	  One thread with epoll.  It answers well enough for a Stream Load client

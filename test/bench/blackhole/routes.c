@@ -3,8 +3,8 @@
  *		What the stand-in answers.
  *
  * NOTES
- *	  Only what a client needs to get its loads through: it believes every label
- *	  to be new and every row to be good.  The rules of the real server are
+ *	  Only what a client needs to get its loads through: it believes every
+ *	  label to be new and every row to be good.  The rules of the real server are
  *	  enforced by the sandbox, not here.
  */
 #include "conn.h"

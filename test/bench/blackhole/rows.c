@@ -252,10 +252,10 @@ scan_scalar(BhRows *rows, const char *buf, size_t to)
 AVX2 static inline uint64_t
 equal(__m256i a, __m256i b, __m256i c)
 {
-	uint32_t	low = (uint32_t) _mm256_movemask_epi8(_mm256_cmpeq_epi8(a, c));
-	uint32_t	high = (uint32_t) _mm256_movemask_epi8(_mm256_cmpeq_epi8(b, c));
+	int			low = _mm256_movemask_epi8(_mm256_cmpeq_epi8(a, c));
+	int			high = _mm256_movemask_epi8(_mm256_cmpeq_epi8(b, c));
 
-	return (uint64_t) high << 32 | low;
+	return (uint64_t) (uint32_t) high << 32 | (uint32_t) low;
 }
 
 AVX2 static void

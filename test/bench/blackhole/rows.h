@@ -5,11 +5,12 @@
  * NOTES
  *	  A body is an array of objects or a sequence of objects; every object at
  *	  the outermost level is a row.  The scanner looks at 64 bytes at a time,
- *	  never twice at the same, and keeps its state between pieces, so that a row
- *	  may be cut anywhere.
+ *	  never twice at the same, and keeps its state between pieces, so that a
+ *	  row may be cut anywhere.
  *
- *	  The checksum is the sum of a hash of every row's bytes, so it tells whether
- *	  two runs have sent the same rows, however they were cut into bodies.
+ *	  The checksum is the sum of a hash of every row's bytes, so it tells
+ *	  whether two runs have sent the same rows, however they were cut into
+ *	  bodies.
  */
 #ifndef BH_ROWS_H
 #define BH_ROWS_H

@@ -274,7 +274,8 @@ bh_schema_v1(BhBuffer *out, BhSpan name)
 						 primitive(column, &size));
 		if (strcmp(column->type, "DECIMAL") == 0)
 			bh_buffer_printf(out, ",\"precision\":\"%d\",\"scale\":\"%d\"",
-							 column->arg1, column->arg2 > 0 ? column->arg2 : 0);
+							 column->arg1,
+							 column->arg2 > 0 ? column->arg2 : 0);
 		bh_buffer_printf(out, "}");
 	}
 	bh_buffer_printf(out, "]}");

@@ -1,0 +1,102 @@
+"""The part of dbmazz's SQL surface that the benchmark uses.
+
+Everything that knows how a pipeline is created, started and looked at is here.
+"""
+
+import json
+import os
+import time
+
+from . import BenchError
+
+
+def is_installed(server):
+    return os.path.exists(os.path.join(server.sharedir, "extension",
+                                       "dbmazz.control"))
+
+
+def prepare(server, blackhole):
+    """Once per server: the extension and the default destination."""
+    server.psql("CREATE EXTENSION dbmazz")
+    server.setting("dbmazz.starrocks_url", blackhole.url)
+    server.setting("dbmazz.starrocks_database", "bench")
+    server.setting("dbmazz.starrocks_user", "root")
+    server.setting("dbmazz.starrocks_password", "")
+
+
+def _array(settings):
+    body = ",".join(json.dumps(f"{k}={v}") for k, v in settings.items())
+    return "'{" + body.replace("'", "''") + "}'::text[]"
+
+
+class Pipeline:
+    def __init__(self, server, name, publication, sink, settings):
+        self.server = server
+        self.name = name
+        server.psql(f"SELECT dbmazz.create_pipeline('{name}', "
+                    f"publication => '{publication}', slot => '{name}', "
+                    f"sink => '{sink}', copy => false, "
+                    f"settings => {_array(settings)})")
+
+    def status(self):
+        line = self.server.value(
+            "SELECT row_to_json(s) FROM dbmazz.stat_pipeline s "
+            f"WHERE name = '{self.name}'")
+        return json.loads(line) if line else {}
+
+    def wait_state(self, wanted, timeout=60):
+        deadline = time.time() + timeout
+        while True:
+            status = self.status()
+            if status.get("state") == wanted:
+                return status
+            if status.get("state") == "failed" or time.time() > deadline:
+                raise BenchError(
+                    f"pipeline {self.name} is {status.get('state')}, not "
+                    f"{wanted}: {status.get('last_error')}")
+            time.sleep(0.02)
+
+    def start(self):
+        self.server.psql(f"SELECT dbmazz.start_pipeline('{self.name}')")
+        return self.wait_state("streaming")
+
+    def stop(self):
+        self.server.psql(f"SELECT dbmazz.stop_pipeline('{self.name}')")
+        deadline = time.time() + 60
+        while time.time() < deadline:
+            status = self.status()
+            if not status.get("decoder_pid") and \
+                    not status.get("shipper_pid"):
+                return
+            time.sleep(0.02)
+        raise BenchError(f"pipeline {self.name} did not stop")
+
+    def make_slot(self):
+        """The slot is made by a worker, at the first start."""
+        self.start()
+        self.stop()
+
+    def start_and_wait(self, lsn, timeout):
+        """Seconds from the start until all up to 'lsn' is in the target."""
+        clock = "SELECT extract(epoch FROM clock_timestamp())"
+        out = self.server.psql(
+            clock, f"SELECT dbmazz.start_pipeline('{self.name}')",
+            f"SELECT dbmazz.wait_for('{self.name}', '{lsn}', "
+            f"'{timeout} seconds')", clock, timeout=timeout + 30)
+        return float(out[-1]) - float(out[0])
+
+    def wait_for(self, lsn, timeout=60):
+        self.server.psql(
+            f"SELECT dbmazz.wait_for('{self.name}', '{lsn}', "
+            f"'{timeout} seconds')", timeout=timeout + 30)
+
+    def shipped_rows(self):
+        """Rows that the sink has taken, as the pipeline itself counts."""
+        status = self.status()
+        for name in ("rows_shipped", "shipped_rows", "rows"):
+            if name in status:
+                return status[name]
+        return None
+
+    def drop(self):
+        self.server.psql(f"SELECT dbmazz.drop_pipeline('{self.name}')")

@@ -1,0 +1,130 @@
+"""From COMMIT's return in the client to the row's arrival at the target.
+
+pgbench inserts at a steady rate and logs when each transaction was over; the
+blackhole notes when the request that brought the row began and when all of it
+was there.  Both read the same clock.  A row that arrives before its client has
+been told of the commit has a negative latency.
+"""
+
+import glob
+import os
+import statistics
+
+from benchlib import BenchError, dbmazz, narrow
+
+NAME = "latency"
+ORDER = 5
+TITLE = "COMMIT returned to row received, 1000 transactions a second"
+PUBLICATION = "bench_latency"
+TABLE = "bench_latency"
+SCHEMAS = [narrow.schema(TABLE)]
+SETTINGS = {"flush_interval": "0"}
+CONTENDERS = ["http"]
+
+CLIENTS = 4
+RATE = 1000
+# pgbench connects and the caches fill: not counted
+WARM_UP_S = 1.0
+
+
+def teardown(bench):
+    narrow.drop(bench.server, TABLE, PUBLICATION)
+
+
+def committed(server, prefix):
+    """{row id: time of the commit's return in ns}, from pgbench's logs."""
+    times = {}
+    for path in glob.glob(os.path.join(server.base, prefix + ".*")):
+        with open(path, encoding="ascii") as file:
+            for line in file:
+                words = line.split()
+                client, number = int(words[0]), int(words[1])
+                when = int(words[4]) * 10**9 + int(words[5]) * 1000
+                times[client, number] = when
+        os.unlink(path)
+    # numbers of transactions begin with 0 or 1, depending on the release
+    first = min(number for _client, number in times)
+    return {client * 100000000 + number - first + 1: when
+            for (client, number), when in times.items()}
+
+
+def percentile(values, percent):
+    return statistics.quantiles(values, n=1000,
+                                method="inclusive")[round(percent * 10) - 1]
+
+
+def summary(values, prefix=""):
+    return {prefix + name: round(value, 4) for name, value in (
+        ("p50_ms", percentile(values, 50)), ("p90_ms", percentile(values, 90)),
+        ("p99_ms", percentile(values, 99)), ("max_ms", max(values)))}
+
+
+def latencies(bench, sent):
+    """Lists of ms: until all of the row's request was there, and until the
+    head of that request was."""
+    loads = bench.blackhole.loads()
+    done, head = [], []
+    begin = min(sent.values()) + WARM_UP_S * 1e9
+    received = dict(bench.blackhole.rows())
+    missing = len(sent.keys() - received.keys())
+    if missing:
+        raise BenchError(f"latency: {missing} of {len(sent)} rows are "
+                         "missing")
+    for key, when in sent.items():
+        if when < begin:
+            continue
+        load = loads[received[key]]
+        done.append((load[6] - when) / 1e6)
+        head.append((load[5] - when) / 1e6)
+    return done, head
+
+
+def once(bench, contender, pipeline, run):
+    server, seconds = bench.server, bench.size(10, 3)
+    # ids begin again in every run
+    server.psql(f"TRUNCATE {TABLE}")
+    bench.blackhole.reset()
+    bench.blackhole.watch("id")
+    with bench.watch() as watch:
+        server.run([server.program("pgbench"), "-n", "-M", "prepared",
+                    "-c", str(CLIENTS), "-j", "2", "-R", str(RATE),
+                    "-T", str(seconds + 1), "-D", "n=0", "-l",
+                    "--log-prefix", "latency",
+                    "-f", narrow.pgbench_script(server, TABLE)])
+        pipeline.wait_for(server.end_of_wal())
+    sent = committed(server, "latency")
+    done, head = latencies(bench, sent)
+    bench.blackhole.watch("")
+    cpu, memory = watch.cpu(), watch.memory()
+    return {
+        "workload": NAME, "contender": contender.NAME, "run": run,
+        "rows": len(sent), "wall_s": seconds + 1,
+        "loads": bench.blackhole.stats()["loads"],
+        **summary(done), **summary(head, "head_"),
+        "cpu_s": {role: round(cpu.get(role, 0), 4)
+                  for role in contender.ROLES},
+        "peak_rss_mb": {role: memory.get(role, {})
+                        for role in contender.ROLES},
+    }
+
+
+def measure(bench, contenders):
+    results = []
+    server = bench.server
+    narrow.create(server, TABLE, PUBLICATION)
+    # TRUNCATE between runs is no part of what is measured
+    server.psql(f"ALTER PUBLICATION {PUBLICATION} "
+                "SET (publish = 'insert, update, delete')")
+    for contender in contenders:
+        pipeline = dbmazz.Pipeline(server, "bench_latency", PUBLICATION,
+                                   "starrocks", SETTINGS)
+        pipeline.start()
+        for run in range(1, bench.runs + 1):
+            result = once(bench, contender, pipeline, run)
+            results.append(result)
+            print(f"  run {run}: {result['rows']} rows in {result['loads']} "
+                  f"loads, p50 {result['p50_ms']:.2f} ms, "
+                  f"p99 {result['p99_ms']:.2f} ms", flush=True)
+        pipeline.stop()
+        pipeline.drop()
+    return results

@@ -1,0 +1,510 @@
+/*
+ * checks.c
+ *		What must be true before a pipeline is made or started.
+ *
+ * NOTES
+ *	  All of it can change later; the workers cope with that.  The checks are
+ *	  here so that a user hears of a mistake at once and by name.
+ */
+#include "postgres.h"
+
+#include "access/relation.h"
+#include "access/xlog.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_index.h"
+#include "catalog/pg_publication.h"
+#include "checks.h"
+#include "compat.h"
+#include "foreign/foreign.h"
+#include "guc.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "postmaster/bgworker.h"
+#include "replication/logicallauncher.h"
+#include "replication/slot.h"
+#include "shmem.h"
+#include "sink.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/relcache.h"
+#include "utils/rls.h"
+#include "utils/syscache.h"
+
+/* Workers besides those of pipelines: launcher and scan. */
+#define OWN_WORKERS		2
+
+/* How many free names for a slot are tried for the hint. */
+#define MAX_SLOT_NAMES	1000
+
+/* ---- server -------------------------------------------------------------- */
+
+void
+dbmazz_check_server(void)
+{
+	if (DbmazzShmem == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("dbmazz is not preloaded"),
+				 errhint("Add dbmazz to shared_preload_libraries and restart "
+						 "the server.")));
+	if (RecoveryInProgress())
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("recovery is in progress"),
+				 errhint("Pipelines run on the primary server.")));
+	if (wal_level < WAL_LEVEL_LOGICAL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("dbmazz needs wal_level = logical"),
+				 errhint("Set wal_level to logical and restart the server.")));
+	if (GetDatabaseEncoding() != PG_UTF8)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("databases with encoding %s cannot be replicated",
+						GetDatabaseEncodingName()),
+				 errhint("This version of dbmazz needs a database with encoding "
+						 "UTF8.")));
+}
+
+/*
+ * A lower bound: parallel queries and other extensions take workers too, which
+ * the launcher only finds out when it starts ours.
+ */
+void
+dbmazz_check_workers(const DbmazzPipelineRow *row)
+{
+	int			nwanted = 0;
+	int			needed;
+
+	LWLockAcquire(dbmazz_registry_lock(), LW_SHARED);
+	for (int i = 0; i < DbmazzShmem->npipelines; i++)
+	{
+		DbmazzPipeline *p = &DbmazzShmem->pipelines[i];
+
+		if (p->in_use && !(p->dboid == MyDatabaseId && p->id == row->id))
+			nwanted++;
+	}
+	LWLockRelease(dbmazz_registry_lock());
+
+	if (nwanted >= DbmazzShmem->npipelines)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("%d pipelines are running already", nwanted),
+				 errhint("Stop one, or raise dbmazz.max_pipelines and restart "
+						 "the server.")));
+	needed = OWN_WORKERS + DBMAZZ_NROLES * (nwanted + 1) +
+		(max_logical_replication_workers > 0 ? 1 : 0);
+	if (needed > max_worker_processes)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("no background worker slots are free for pipeline "
+						"\"%s\"", row->name),
+				 errdetail("Pipelines and the server itself need at least %d, "
+						   "max_worker_processes is %d.",
+						   needed, max_worker_processes),
+				 errhint("Raise max_worker_processes and restart the "
+						 "server.")));
+}
+
+/* ---- names --------------------------------------------------------------- */
+
+/*
+ * The rule is that of slot names, so that a name can be part of one; it keeps
+ * names of files, metrics and processes plain as well.
+ */
+void
+dbmazz_check_name(const char *name)
+{
+	const char *p = name;
+
+	while ((*p >= 'a' && *p <= 'z') || (*p >= '0' && *p <= '9') || *p == '_')
+		p++;
+	if (*name == '\0' || *p != '\0')
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_NAME),
+				 errmsg("invalid pipeline name \"%s\"", name),
+				 errhint("Names of pipelines consist of lower-case letters, "
+						 "digits and underscores.")));
+}
+
+static bool
+is_slot_free(const char *slot)
+{
+	return SearchNamedReplicationSlot(slot, true) == NULL &&
+		dbmazz_catalog_slot_user(slot) == NULL;
+}
+
+/* A free name that begins with 'slot'. */
+static char *
+free_slot_name(const char *slot)
+{
+	for (int i = 2; i < MAX_SLOT_NAMES; i++)
+	{
+		char	   *suffix = psprintf("_%d", i);
+		char	   *name = psprintf("%.*s%s",
+									(int) (NAMEDATALEN - 1 - strlen(suffix)),
+									slot, suffix);
+
+		if (is_slot_free(name))
+			return name;
+	}
+	return pstrdup("another_name");
+}
+
+static int
+free_slots(void)
+{
+	int			n = 0;
+
+	LWLockAcquire(ReplicationSlotControlLock, LW_SHARED);
+	for (int i = 0; i < max_replication_slots; i++)
+	{
+		if (!ReplicationSlotCtl->replication_slots[i].in_use)
+			n++;
+	}
+	LWLockRelease(ReplicationSlotControlLock);
+	return n;
+}
+
+void
+dbmazz_check_new_slot(const char *slot)
+{
+	char	   *pipeline;
+
+	ReplicationSlotValidateName(slot, ERROR);
+	pipeline = dbmazz_catalog_slot_user(slot);
+	if (pipeline != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("replication slot \"%s\" belongs to pipeline \"%s\"",
+						slot, pipeline),
+				 errhint("Name another one, for example slot => '%s'.",
+						 free_slot_name(slot))));
+	if (!is_slot_free(slot))
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("replication slot \"%s\" already exists", slot),
+				 errhint("Name another one, for example slot => '%s', or drop "
+						 "it with pg_drop_replication_slot() if nobody needs "
+						 "it.", free_slot_name(slot))));
+	if (free_slots() == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("all replication slots are in use"),
+				 errhint("Free one or raise max_replication_slots.")));
+}
+
+void
+dbmazz_check_publication(const char *publication)
+{
+	if (!OidIsValid(get_publication_oid(publication, true)))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("publication \"%s\" does not exist", publication),
+				 errhint("Make it with CREATE PUBLICATION %s FOR TABLE ..., or "
+						 "name another one with publication => '...'.",
+						 quote_identifier(publication))));
+}
+
+/* ---- settings and destination -------------------------------------------- */
+
+void
+dbmazz_check_settings(List *settings)
+{
+	ListCell   *lc;
+
+	foreach(lc, settings)
+		dbmazz_guc_check_setting(lfirst(lc));
+}
+
+static void
+check_owner_and_server(const DbmazzPipelineRow *row)
+{
+	ForeignServer *server;
+
+	if (!SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(row->owner)))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("the owner of pipeline \"%s\" does not exist any more",
+						row->name),
+				 errhint("Drop the pipeline and create it as another role.")));
+
+	/* it writes to a file of the server */
+	if (strcmp(row->sink, "file") == 0 &&
+		!has_privs_of_role(row->owner, ROLE_PG_WRITE_SERVER_FILES))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to use sink \"file\""),
+				 errhint("Grant the role pg_write_server_files to the "
+						 "pipeline's owner.")));
+
+	server = row->server ? GetForeignServerByName(row->server, true) : NULL;
+	if (server != NULL &&
+		!DatumGetBool(DirectFunctionCall3(has_server_privilege_id_id,
+										  ObjectIdGetDatum(row->owner),
+										  ObjectIdGetDatum(server->serverid),
+										  CStringGetTextDatum("USAGE"))))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for foreign server %s",
+						row->server),
+				 errhint("Grant USAGE on the server to the pipeline's "
+						 "owner.")));
+}
+
+char	   *
+dbmazz_check_destination(const DbmazzPipelineRow *row)
+{
+	const DbmazzSinkRoutine *routine = dbmazz_sink_routine(row->sink);
+	DbmazzOption *options;
+	int			noptions;
+
+	check_owner_and_server(row);
+	options = dbmazz_sink_options(routine, row, &noptions);
+	return dbmazz_sink_identity(routine, options, noptions);
+}
+
+/* ---- tables -------------------------------------------------------------- */
+
+static char *
+qualified_name(const DbmazzPublishedTable *table)
+{
+	return quote_qualified_identifier(table->schema, table->name);
+}
+
+static bool
+is_published(const DbmazzPublishedTable *table, int16 attnum)
+{
+	if (table->ncolumns < 0)
+		return true;
+	for (int i = 0; i < table->ncolumns; i++)
+	{
+		if (table->columns[i] == attnum)
+			return true;
+	}
+	return false;
+}
+
+static bool
+may_read(const DbmazzPublishedTable *table, Oid owner)
+{
+	if (pg_class_aclcheck(table->relid, owner, ACL_SELECT) == ACLCHECK_OK)
+		return true;
+	if (table->ncolumns < 0)
+		return pg_attribute_aclcheck_all(table->relid, owner, ACL_SELECT,
+										 ACLMASK_ALL) == ACLCHECK_OK;
+	for (int i = 0; i < table->ncolumns; i++)
+	{
+		if (pg_attribute_aclcheck(table->relid, table->columns[i], owner,
+								  ACL_SELECT) != ACLCHECK_OK)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Decoding looks at no privilege and no row security policy, so it is done
+ * here, for the role on whose behalf rows leave the database.
+ */
+void
+dbmazz_check_privileges(const DbmazzPipelineRow *row, List *tables)
+{
+	ListCell   *lc;
+
+	foreach(lc, tables)
+	{
+		DbmazzPublishedTable *table = lfirst(lc);
+
+		if (!may_read(table, row->owner))
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					 errmsg("permission denied for table %s",
+							qualified_name(table)),
+					 errdetail("The owner of the pipeline, \"%s\", may not "
+							   "read all of its published columns.",
+							   GetUserNameFromId(row->owner, false)),
+					 errhint("Grant SELECT on the table to the owner, or take "
+							 "the table out of publication \"%s\".",
+							 row->publication)));
+		if (check_enable_rls(table->relid, row->owner, true) == RLS_ENABLED)
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					 errmsg("row-level security of table %s applies to the "
+							"owner of the pipeline", qualified_name(table)),
+					 errhint("Give the owner \"%s\" the attribute BYPASSRLS, or "
+							 "take the table out of publication \"%s\".",
+							 GetUserNameFromId(row->owner, false),
+							 row->publication)));
+	}
+}
+
+/* Attribute numbers of an index's key columns; 0 without an index. */
+static int
+index_key(Oid indexoid, int16 *keys)
+{
+	Relation	index;
+	int			n;
+
+	if (!OidIsValid(indexoid))
+		return 0;
+	index = relation_open(indexoid, AccessShareLock);
+	n = index->rd_index->indnkeyatts;
+	for (int i = 0; i < n; i++)
+		keys[i] = index->rd_index->indkey.values[i];
+	relation_close(index, AccessShareLock);
+	return n;
+}
+
+int
+dbmazz_table_key(struct RelationData *rel, int16 *keys)
+{
+	int			n = index_key(dbmazz_primary_key_index_compat(rel), keys);
+
+	return n > 0 ? n : index_key(RelationGetReplicaIndex(rel), keys);
+}
+
+static void
+check_identity(Relation rel, const DbmazzPublishedTable *table,
+			   const PublicationActions * actions, const int16 *keys, int nkeys)
+{
+	int16		identity[INDEX_MAX_KEYS];
+	char		replident = rel->rd_rel->relreplident;
+	int			n;
+
+	if (!actions->pubupdate && !actions->pubdelete)
+		return;					/* no old rows will ever be needed */
+	if (replident == REPLICA_IDENTITY_NOTHING)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table %s has replica identity \"nothing\"",
+						qualified_name(table)),
+				 errdetail("The target could not be told which rows are "
+						   "updated and deleted."),
+				 errhint("Use ALTER TABLE %s REPLICA IDENTITY DEFAULT, or "
+						 "publish inserts only.", qualified_name(table))));
+	if (replident != REPLICA_IDENTITY_INDEX)
+		return;					/* the primary key, or everything */
+	n = index_key(RelationGetReplicaIndex(rel), identity);
+	for (int i = 0; i < nkeys; i++)
+	{
+		int			k = 0;
+
+		while (k < n && identity[k] != keys[i])
+			k++;
+		if (k == n)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("the replica identity of table %s lacks column "
+							"\"%s\" of its primary key",
+							qualified_name(table),
+							get_attname(table->relid, keys[i], false)),
+					 errdetail("The primary key is the key of the target "
+							   "table."),
+					 errhint("Use ALTER TABLE %s REPLICA IDENTITY DEFAULT or "
+							 "FULL.", qualified_name(table))));
+	}
+}
+
+static void
+check_table(const DbmazzPublishedTable *table,
+			const PublicationActions * actions)
+{
+	Relation	rel = relation_open(table->relid, AccessShareLock);
+	int16		keys[INDEX_MAX_KEYS];
+	int			nkeys = dbmazz_table_key(rel, keys);
+
+	if (nkeys == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table %s has no key", qualified_name(table)),
+				 errdetail("A target table needs the primary key of its source, "
+						   "or the index that is its replica identity."),
+				 errhint("Add a primary key, use ALTER TABLE ... REPLICA "
+						 "IDENTITY USING INDEX, or take the table out of the "
+						 "publication.")));
+	for (int i = 0; i < nkeys; i++)
+	{
+		if (!is_published(table, keys[i]))
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("column \"%s\" of the key of table %s is not "
+							"published",
+							get_attname(table->relid, keys[i], false),
+							qualified_name(table)),
+					 errhint("Add the column to the publication's column "
+							 "list.")));
+	}
+	check_identity(rel, table, actions, keys, nkeys);
+	relation_close(rel, AccessShareLock);
+}
+
+/* A table and the name of its target. */
+typedef struct Target
+{
+	char	   *name;
+	const DbmazzPublishedTable *table;
+} Target;
+
+static int
+compare_targets(const void *a, const void *b)
+{
+	return strcmp(((const Target *) a)->name, ((const Target *) b)->name);
+}
+
+static const char *
+template_of(const DbmazzPipelineRow *row)
+{
+	static const char prefix[] = "table_name_template=";
+	ListCell   *lc;
+
+	foreach(lc, row->settings)
+	{
+		if (strncmp(lfirst(lc), prefix, strlen(prefix)) == 0)
+			return (const char *) lfirst(lc) + strlen(prefix);
+	}
+	return dbmazz_table_name_template;
+}
+
+static void
+check_collisions(const DbmazzPipelineRow *row, List *tables)
+{
+	int			n = list_length(tables);
+	Target	   *targets = palloc(sizeof(Target) * Max(n, 1));
+
+	for (int i = 0; i < n; i++)
+	{
+		const DbmazzPublishedTable *table = list_nth(tables, i);
+
+		targets[i].table = table;
+		targets[i].name = dbmazz_guc_target_name(template_of(row),
+												 table->schema, table->name);
+	}
+	qsort(targets, n, sizeof(Target), compare_targets);
+	for (int i = 1; i < n; i++)
+	{
+		if (strcmp(targets[i - 1].name, targets[i].name) == 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("tables %s and %s have the same target \"%s\"",
+							qualified_name(targets[i - 1].table),
+							qualified_name(targets[i].table),
+							targets[i].name),
+					 errhint("Set table_name_template for the pipeline, for "
+							 "example settings => "
+							 "'{table_name_template={schema}_{table}}'.")));
+	}
+}
+
+void
+dbmazz_check_tables(const DbmazzPipelineRow *row, List *tables)
+{
+	Publication *publication = GetPublicationByName(row->publication, false);
+	ListCell   *lc;
+
+	foreach(lc, tables)
+		check_table(lfirst(lc), &publication->pubactions);
+	check_collisions(row, tables);
+}

@@ -1,0 +1,237 @@
+/*
+ * guard.c
+ *		What the SQL functions do at the end of a transaction, and what may not
+ *		be dropped.
+ *
+ * NOTES
+ *	  Rows that the SQL functions write are seen by the launcher when they are
+ *	  committed, so it is told then and not before.
+ *
+ *	  A slot is no part of a transaction.  It is dropped in the pre-commit
+ *	  callback: later an error is not allowed any more, and dropping can fail
+ *	  (somebody may have taken the slot a moment ago); then the transaction fails
+ *	  as a whole.  Should the commit fail after that, the pipeline is there
+ *	  without its slot; drop_pipeline() can be repeated.  The other way round, a
+ *	  slot without a pipeline, would keep WAL for ever.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/objectaccess.h"
+#include "catalog/pg_extension.h"
+#include "commands/extension.h"
+#include "guard.h"
+#include "miscadmin.h"
+#include "replication/slot.h"
+#include "shmem.h"
+#include "utils/memutils.h"
+
+typedef struct Action
+{
+	DbmazzAtCommit what;
+	int			id;
+	int			nest_level;		/* of the subtransaction that wants it */
+	char	   *slot;
+} Action;
+
+/* In TopTransactionContext. */
+static List *pending = NIL;
+static bool callbacks_are_registered = false;
+static object_access_hook_type prev_object_access_hook = NULL;
+
+/* ---- end of transaction -------------------------------------------------- */
+
+/* Is it the slot that we made, as far as can be seen? */
+static bool
+is_our_slot(const char *name)
+{
+	ReplicationSlot *slot;
+	bool		result = false;
+
+	LWLockAcquire(ReplicationSlotControlLock, LW_SHARED);
+	slot = SearchNamedReplicationSlot(name, false);
+	if (slot != NULL)
+	{
+		SpinLockAcquire(&slot->mutex);
+		result = slot->data.database == MyDatabaseId &&
+			strcmp(NameStr(slot->data.plugin), "pgoutput") == 0;
+		SpinLockRelease(&slot->mutex);
+	}
+	LWLockRelease(ReplicationSlotControlLock);
+	return result;
+}
+
+static void
+drop_slot(const char *name)
+{
+	if (SearchNamedReplicationSlot(name, true) == NULL)
+		return;
+	if (is_our_slot(name))
+		ReplicationSlotDrop(name, true);
+	else
+		ereport(WARNING,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("replication slot \"%s\" was not dropped", name),
+				 errdetail("It belongs to another database or output plugin "
+						   "now.")));
+}
+
+/* Never throws: the transaction is committed. */
+static void
+do_after_commit(const Action *action)
+{
+	DbmazzPipeline *p;
+
+	if (DbmazzShmem == NULL || action->what == DBMAZZ_AT_COMMIT_DROP_SLOT)
+		return;
+	LWLockAcquire(dbmazz_registry_lock(), LW_EXCLUSIVE);
+	p = dbmazz_pipeline_find(MyDatabaseId, action->id);
+	if (p != NULL && action->what == DBMAZZ_AT_COMMIT_RECONFIGURE)
+		pg_atomic_fetch_add_u32(&p->config_changed, 1);
+	if (p != NULL && action->what == DBMAZZ_AT_COMMIT_RESTART)
+	{
+		DbmazzState state = dbmazz_pipeline_state(p);
+
+		if (state == DBMAZZ_STATE_FAILED || state == DBMAZZ_STATE_BACKOFF)
+			dbmazz_pipeline_set_state(p, DBMAZZ_STATE_STARTING);
+	}
+	LWLockRelease(dbmazz_registry_lock());
+
+	if (p != NULL && action->what == DBMAZZ_AT_COMMIT_RECONFIGURE)
+		dbmazz_pipeline_wake(p, DBMAZZ_ROLE_SHIPPER);
+	else
+		dbmazz_request_rescan(MyDatabaseId);
+}
+
+static void
+before_commit(void)
+{
+	ListCell   *lc;
+
+	foreach(lc, pending)
+	{
+		Action	   *action = lfirst(lc);
+
+		if (action->what == DBMAZZ_AT_COMMIT_DROP_SLOT)
+			drop_slot(action->slot);
+	}
+}
+
+static void
+xact_callback(XactEvent event, void *arg)
+{
+	ListCell   *lc;
+
+	if (pending == NIL)
+		return;
+	if (event == XACT_EVENT_PRE_PREPARE)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot PREPARE a transaction that has changed "
+						"pipelines"),
+				 errhint("Use COMMIT.")));
+	if (event == XACT_EVENT_PRE_COMMIT)
+		before_commit();
+	if (event == XACT_EVENT_COMMIT)
+	{
+		foreach(lc, pending)
+			do_after_commit(lfirst(lc));
+	}
+	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT)
+		pending = NIL;
+}
+
+static void
+subxact_callback(SubXactEvent event, SubTransactionId mySubid,
+				 SubTransactionId parentSubid, void *arg)
+{
+	int			level = GetCurrentTransactionNestLevel();
+	ListCell   *lc;
+
+	if (event != SUBXACT_EVENT_COMMIT_SUB && event != SUBXACT_EVENT_ABORT_SUB)
+		return;
+	foreach(lc, pending)
+	{
+		Action	   *action = lfirst(lc);
+
+		if (action->nest_level < level)
+			continue;
+		if (event == SUBXACT_EVENT_COMMIT_SUB)
+			action->nest_level = level - 1;
+		else
+			pending = foreach_delete_current(pending, lc);
+	}
+}
+
+void
+dbmazz_guard_at_commit(DbmazzAtCommit what, int id, const char *slot)
+{
+	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
+	Action	   *action = palloc0(sizeof(Action));
+
+	action->what = what;
+	action->id = id;
+	action->nest_level = GetCurrentTransactionNestLevel();
+	action->slot = slot ? pstrdup(slot) : NULL;
+	if (!callbacks_are_registered)
+	{
+		RegisterXactCallback(xact_callback, NULL);
+		RegisterSubXactCallback(subxact_callback, NULL);
+		callbacks_are_registered = true;
+	}
+	pending = lappend(pending, action);
+	MemoryContextSwitchTo(old);
+}
+
+bool
+dbmazz_guard_pending(void)
+{
+	return pending != NIL;
+}
+
+/* ---- DROP EXTENSION ------------------------------------------------------ */
+
+/* Caller's transaction fails if a pipeline of this database runs. */
+static void
+refuse_while_running(void)
+{
+	NameData	name;
+	bool		found = false;
+
+	LWLockAcquire(dbmazz_registry_lock(), LW_SHARED);
+	for (int i = 0; i < DbmazzShmem->npipelines && !found; i++)
+	{
+		DbmazzPipeline *p = &DbmazzShmem->pipelines[i];
+
+		found = p->in_use && p->dboid == MyDatabaseId;
+		if (found)
+			name = p->name;
+	}
+	LWLockRelease(dbmazz_registry_lock());
+	if (found)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("cannot drop extension dbmazz while pipeline \"%s\" is "
+						"running", NameStr(name)),
+				 errhint("Use dbmazz.stop_pipeline(), and "
+						 "dbmazz.drop_pipeline() to drop its replication slot, "
+						 "which keeps WAL otherwise.")));
+}
+
+static void
+object_access(ObjectAccessType access, Oid classId, Oid objectId, int subId,
+			  void *arg)
+{
+	if (prev_object_access_hook)
+		prev_object_access_hook(access, classId, objectId, subId, arg);
+	if (access == OAT_DROP && classId == ExtensionRelationId &&
+		DbmazzShmem != NULL && objectId == get_extension_oid("dbmazz", true))
+		refuse_while_running();
+}
+
+void
+dbmazz_guard_init(void)
+{
+	prev_object_access_hook = object_access_hook;
+	object_access_hook = object_access;
+}

@@ -22,7 +22,7 @@
 /* Pieces taken from one connection before the others get their turn. */
 #define MAX_PIECES	16
 
-BhConn *
+BhConn	   *
 bh_conn_create(int fd, bool is_fe)
 {
 	BhConn	   *conn = calloc(1, sizeof(BhConn));

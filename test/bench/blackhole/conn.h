@@ -19,8 +19,8 @@ typedef enum BhState
 	BH_READ_BODY,				/* the rows of a load */
 	BH_SKIP_BODY,				/* a body that is of no interest */
 	BH_DRAIN					/* answered and shut down; until the peer
-								 * closes, so that it gets the answer and not a
-								 * reset */
+								 * closes, so that it gets the answer and not
+								 * a reset */
 } BhState;
 
 typedef enum BhChunk

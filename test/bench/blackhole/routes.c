@@ -29,7 +29,7 @@ static void
 base64(const char *from, char *out)
 {
 	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	size_t		len = strlen(from);
 
 	for (size_t i = 0; i < len; i += 3)
@@ -301,7 +301,7 @@ void
 bh_route(BhConn *conn, const BhRequest *req, int64_t when)
 {
 	bool		is_load = path_is(req, 4, "_stream_load") &&
-		bh_span_is(req->method, "PUT");
+	bh_span_is(req->method, "PUT");
 
 	if (req->nsegments == 2 && bh_span_is(req->segments[0], "_blackhole"))
 		route_own(conn, req);

@@ -80,7 +80,7 @@ load64(const char *p)
 static inline uint64_t
 fold(uint64_t a, uint64_t b)
 {
-	unsigned __int128 product = (unsigned __int128) a * b;
+	unsigned	__int128 product = (unsigned __int128) a * b;
 
 	return (uint64_t) product ^ (uint64_t) (product >> 64);
 }
@@ -261,12 +261,12 @@ equal(__m256i a, __m256i b, __m256i c)
 AVX2 static void
 scan_avx2(BhRows *rows, const char *buf, size_t to)
 {
-	const __m256i quote = _mm256_set1_epi8('"');
-	const __m256i backslash = _mm256_set1_epi8('\\');
-	const __m256i open = _mm256_set1_epi8('{');
-	const __m256i close = _mm256_set1_epi8('}');
-	const __m256i fold_case = _mm256_set1_epi8(0x20);
-	const __m128i ones = _mm_set1_epi8((char) 0xff);
+	const		__m256i quote = _mm256_set1_epi8('"');
+	const		__m256i backslash = _mm256_set1_epi8('\\');
+	const		__m256i open = _mm256_set1_epi8('{');
+	const		__m256i close = _mm256_set1_epi8('}');
+	const		__m256i fold_case = _mm256_set1_epi8(0x20);
+	const		__m128i ones = _mm_set1_epi8((char) 0xff);
 	size_t		pos = rows->scanned;
 
 	for (; pos + BLOCK <= to; pos += BLOCK)

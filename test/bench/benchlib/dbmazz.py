@@ -10,18 +10,20 @@ import time
 from . import BenchError
 
 
-def is_installed(server):
-    return os.path.exists(os.path.join(server.sharedir, "extension",
+def is_installed(sharedir):
+    return os.path.exists(os.path.join(sharedir, "extension",
                                        "dbmazz.control"))
 
 
-def prepare(server, blackhole):
-    """Once per server: the extension and the default destination."""
-    server.psql("CREATE EXTENSION dbmazz")
-    server.setting("dbmazz.starrocks_url", blackhole.url)
-    server.setting("dbmazz.starrocks_database", "bench")
-    server.setting("dbmazz.starrocks_user", "root")
-    server.setting("dbmazz.starrocks_password", "")
+def server_settings(blackhole):
+    """What the server must be started with."""
+    return {
+        "shared_preload_libraries": "dbmazz",
+        "dbmazz.starrocks_url": blackhole.url,
+        "dbmazz.starrocks_database": "bench",
+        "dbmazz.starrocks_user": "root",
+        "dbmazz.starrocks_password": "",
+    }
 
 
 def _array(settings):
@@ -83,12 +85,18 @@ class Pipeline:
             clock, f"SELECT dbmazz.start_pipeline('{self.name}')",
             f"SELECT dbmazz.wait_for('{self.name}', '{lsn}', "
             f"'{timeout} seconds')", clock, timeout=timeout + 30)
+        self._check_arrived(out[-2], timeout)
         return float(out[-1]) - float(out[0])
 
     def wait_for(self, lsn, timeout=60):
-        self.server.psql(
+        self._check_arrived(self.server.value(
             f"SELECT dbmazz.wait_for('{self.name}', '{lsn}', "
-            f"'{timeout} seconds')", timeout=timeout + 30)
+            f"'{timeout} seconds')", timeout=timeout + 30), timeout)
+
+    def _check_arrived(self, answer, timeout):
+        if answer != "t":
+            raise BenchError(f"pipeline {self.name} was not done after "
+                             f"{timeout} s: {self.status()}")
 
     def shipped_rows(self):
         """Rows that the sink has taken, as the pipeline itself counts."""

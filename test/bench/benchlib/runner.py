@@ -185,7 +185,7 @@ def show(result):
 
 def usable(bench, contenders):
     """The contenders that can run here."""
-    installed = dbmazz.is_installed(bench.server)
+    installed = dbmazz.is_installed(bench.server.sharedir)
     return [contender for contender in contenders
             if installed or not contender.NEEDS_DBMAZZ]
 

@@ -2,10 +2,10 @@
 
 import os
 import pwd
+import re
 import shutil
 import subprocess
 import tempfile
-import time
 
 from . import BenchError
 
@@ -38,14 +38,14 @@ def pg_config(program, what):
 
 
 class Server:
-    def __init__(self, pg_config_path, preload, fsync=True, keep=False,
+    def __init__(self, pg_config_path, settings=None, fsync=True, keep=False,
                  under=None):
         self.bindir = pg_config(pg_config_path, "--bindir")
         self.sharedir = pg_config(pg_config_path, "--sharedir")
         self.version = pg_config(pg_config_path, "--version")
         self.keep = keep
         self.fsync = fsync
-        self.preload = preload
+        self.settings = settings or {}
         self.base = tempfile.mkdtemp(prefix="dbmazz-bench-", dir=under)
         self.data = os.path.join(self.base, "data")
         self.user = None
@@ -77,10 +77,14 @@ class Server:
         return env
 
     def run(self, args, timeout=600, **more):
-        result = subprocess.run(
-            args, env=self.environment(**more), text=True, timeout=timeout,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False,
-            **self.as_server_user())
+        try:
+            result = subprocess.run(
+                args, env=self.environment(**more), text=True,
+                timeout=timeout, stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE, check=False, **self.as_server_user())
+        except subprocess.TimeoutExpired:
+            raise BenchError(f"{os.path.basename(args[0])} took more than "
+                             f"{timeout} s") from None
         if result.returncode != 0:
             raise BenchError(f"{os.path.basename(args[0])} failed: "
                              f"{result.stderr.strip()[-2000:]}")
@@ -95,8 +99,9 @@ class Server:
                   encoding="utf-8") as file:
             file.write(CONFIG.format(base=self.base,
                                      fsync="on" if self.fsync else "off"))
-            if self.preload:
-                file.write(f"shared_preload_libraries = '{self.preload}'\n")
+            for name, value in self.settings.items():
+                quoted = str(value).replace("'", "''")
+                file.write(f"{name} = '{quoted}'\n")
         self.run([self.program("pg_ctl"), "-D", self.data, "-w", "-t", "60",
                   "-l", self.log_path(), "start"])
         self.running = True
@@ -117,7 +122,7 @@ class Server:
             try:
                 self.run([self.program("pg_ctl"), "-D", self.data, "-m",
                           "immediate", "-w", "-t", "60", "stop"])
-            except (BenchError, subprocess.TimeoutExpired) as error:
+            except BenchError as error:
                 print(f"the server did not stop: {error}")
         if not self.keep:
             shutil.rmtree(self.base, ignore_errors=True)
@@ -137,27 +142,19 @@ class Server:
         lines = self.psql(statement, **more)
         return lines[0] if lines else None
 
-    def setting(self, name, value):
-        text = str(value).replace("'", "''")
-        self.psql(f"ALTER SYSTEM SET {name} = '{text}'",
-                  "SELECT pg_reload_conf()")
-        deadline = time.time() + 10
-        while self.value(f"SELECT current_setting('{name}', true)") != \
-                str(value):
-            if time.time() > deadline:
-                break           # units may be shown in another way
-            time.sleep(0.05)
-
     def end_of_wal(self):
         """Flush all WAL there is; returns where it ends."""
         return self.psql("SET synchronous_commit = on",
                          "SELECT txid_current()",
                          "SELECT pg_current_wal_flush_lsn()")[-1]
 
-    def log_tail(self, lines=15):
+    def log_tail(self, lines=20):
+        """The last lines that say something went wrong."""
         try:
             with open(self.log_path(), encoding="utf-8",
                       errors="replace") as file:
-                return "".join(file.readlines()[-lines:])
+                bad = [line for line in file if re.search(
+                    r"dbmazz|(WARNING|ERROR|FATAL|PANIC|HINT): ", line)]
         except OSError:
             return ""
+        return "".join(bad[-lines:])

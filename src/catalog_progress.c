@@ -154,6 +154,8 @@ dbmazz_catalog_begin_epoch(const DbmazzPipelineRow *row,
 		"destination, system_identifier, timeline) "
 		"VALUES ($1, $2, $3::pg_catalog.name, 1, $4, $5, $6) "
 		"ON CONFLICT (pipeline) DO UPDATE SET epoch = c.epoch + 1, "
+		"destination = CASE WHEN c.start_lsn IS NULL "
+		"THEN excluded.destination ELSE c.destination END, "
 		"updated_at = pg_catalog.now() "
 		"RETURNING slot, slot_state, epoch, start_lsn, lsn, destination, "
 		"system_identifier, timeline::pg_catalog.int8, rows, bytes, batches",

@@ -210,7 +210,9 @@ typedef struct DbmazzSinkRoutine
 
 typedef const DbmazzSinkRoutine *(*DbmazzSinkInit) (void);
 
-/* Name of the function that a sink module exports. */
+/* The function that a sink module exports; the server hides all others. */
 #define DBMAZZ_SINK_INIT_SYMBOL		"dbmazz_sink_init"
+extern __attribute__((visibility("default")))
+const DbmazzSinkRoutine *dbmazz_sink_init(void);
 
 #endif							/* DBMAZZ_SINK_H */

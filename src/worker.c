@@ -25,6 +25,7 @@
 
 static DbmazzPipeline *my_pipeline = NULL;
 static DbmazzRole my_role;
+static MemoryContext context_before;	/* the transaction that is open */
 
 void
 dbmazz_worker_fill(BackgroundWorker *worker, const char *function,
@@ -140,6 +141,7 @@ dbmazz_worker_reloaded(void)
 void
 dbmazz_worker_begin(void)
 {
+	context_before = CurrentMemoryContext;
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
@@ -150,6 +152,8 @@ dbmazz_worker_commit(void)
 {
 	PopActiveSnapshot();
 	CommitTransactionCommand();
+	/* the server leaves us in TopMemoryContext */
+	MemoryContextSwitchTo(context_before);
 	/* background workers report their statistics themselves */
 	pgstat_report_stat(true);
 }

@@ -1,0 +1,155 @@
+# dbmazz: change data capture from PostgreSQL to StarRocks, inside the server.
+# "make help" lists the targets.
+
+EXTENSION = dbmazz
+MODULE_big = dbmazz
+DATA = $(wildcard sql/dbmazz--*.sql)
+
+# in the order of the layers: core, foundations, work, processes, SQL
+CORE_OBJS = \
+	src/core/error.o \
+	src/core/bytes.o \
+	src/core/tabledesc.o \
+	src/core/typemap.o \
+	src/core/pgoutput.o \
+	src/core/relmap.o \
+	src/core/batch.o \
+	src/core/dedup.o \
+	src/core/json_scan.o \
+	src/core/json_value.o \
+	src/core/encode_json.o \
+	src/core/body.o \
+	src/core/backoff.o \
+	src/core/label.o
+
+OBJS = $(CORE_OBJS) \
+	src/guc.o \
+	src/shmem.o \
+	src/queue.o \
+	src/wakeup.o \
+	src/report.o \
+	src/catalog.o \
+	src/catalog_progress.o \
+	src/sink.o \
+	src/worker.o \
+	src/relation.o \
+	src/batcher.o \
+	src/changes.o \
+	src/decoder.o \
+	src/shipwait.o \
+	src/shipper.o \
+	src/checkpoint.o \
+	src/launcher.o \
+	src/scan_worker.o \
+	src/decode_worker.o \
+	src/ship_worker.o \
+	src/checks.o \
+	src/fdw.o \
+	src/guard.o \
+	src/functions.o \
+	src/functions_stat.o \
+	src/dbmazz.o
+
+HTTP_OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/http/*.c)))
+STARROCKS_OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/sinks/starrocks/*.c)))
+NULL_OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/sinks/null/*.c)))
+FILE_OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/sinks/file/*.c)))
+MODULE_OBJ = src/sinks/module.o
+SINK_OBJS = $(MODULE_OBJ) $(HTTP_OBJS) $(STARROCKS_OBJS) $(NULL_OBJS) $(FILE_OBJS)
+SINKS = dbmazz_starrocks.so dbmazz_null.so dbmazz_file.so
+
+PG_CPPFLAGS = -I$(srcdir)/src
+PG_CFLAGS = -Wextra -Wno-unused-parameter -Wno-sign-compare \
+	-Wno-missing-field-initializers $(DBMAZZ_CFLAGS)
+
+REGRESS_OPTS =
+EXTRA_CLEAN = $(SINKS) $(SINK_OBJS) tmp_check build
+
+# bitcode would only serve to inline SQL functions, and needs clang
+override with_llvm = no
+
+PG_CONFIG ?= pg_config
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+
+HEADERS = $(wildcard src/*.h src/core/*.h src/http/*.h src/sinks/*/*.h)
+$(OBJS) $(SINK_OBJS): $(HEADERS) Makefile
+
+# ---- sink modules: each is a library of its own ---------------------------
+
+CURL_LIBS := $(shell curl-config --libs 2>/dev/null || echo -lcurl)
+src/http/%.o src/sinks/starrocks/%.o: override CPPFLAGS += $(shell curl-config --cflags 2>/dev/null)
+
+LINK_SINK = $(CC) $(CFLAGS) -shared -o $@ $(filter %.o,$^) $(LDFLAGS) \
+	-Wl,--as-needed -Wl,--version-script=$(srcdir)/src/sinks/exports.map
+
+dbmazz_starrocks.so: $(MODULE_OBJ) $(STARROCKS_OBJS) $(HTTP_OBJS) $(CORE_OBJS)
+	$(LINK_SINK) $(CURL_LIBS) -lcjson
+
+dbmazz_null.so: $(MODULE_OBJ) $(NULL_OBJS) $(CORE_OBJS)
+	$(LINK_SINK)
+
+dbmazz_file.so: $(MODULE_OBJ) $(FILE_OBJS) $(CORE_OBJS)
+	$(LINK_SINK)
+
+all: $(SINKS)
+
+install: install-sinks
+.PHONY: install-sinks
+install-sinks: $(SINKS)
+	$(MKDIR_P) '$(DESTDIR)$(pkglibdir)' '$(DESTDIR)$(includedir_server)/extension/dbmazz/core'
+	$(INSTALL_SHLIB) $(SINKS) '$(DESTDIR)$(pkglibdir)/'
+	$(INSTALL_DATA) $(srcdir)/src/dbmazz_sink.h '$(DESTDIR)$(includedir_server)/extension/dbmazz/'
+	$(INSTALL_DATA) $(addprefix $(srcdir)/src/core/,batch.h body.h bytes.h error.h tabledesc.h) \
+		'$(DESTDIR)$(includedir_server)/extension/dbmazz/core/'
+
+uninstall: uninstall-sinks
+.PHONY: uninstall-sinks
+uninstall-sinks:
+	rm -f $(addprefix '$(DESTDIR)$(pkglibdir)'/,$(SINKS))
+	rm -rf '$(DESTDIR)$(includedir_server)/extension/dbmazz'
+
+# ---- checks ----------------------------------------------------------------
+
+.PHONY: help unit fuzz bench bench-quick lint format dev dev-stop
+installcheck:
+	$(srcdir)/test/lib/pg_regress.sh
+
+unit:
+	$(MAKE) -C test/unit check
+	$(MAKE) -C test/unit/sinks check
+
+S ?= 60
+T ?= all
+fuzz:
+	$(MAKE) -C test/fuzz run S=$(S) T=$(T)
+
+bench:
+	$(srcdir)/test/bench/run $(BENCH_OPTS)
+
+lint:
+	$(srcdir)/test/lint/run
+
+format:
+	$(srcdir)/test/lint/format
+
+dev:
+	$(srcdir)/demo/dev start
+
+dev-stop:
+	$(srcdir)/demo/dev stop
+
+help:
+	@echo "make               build dbmazz.so and the sink modules (PG_CONFIG=... picks the server)"
+	@echo "make install       install them, as a user who may write to the server's directories"
+	@echo "make installcheck  regression and isolation tests on a server of their own"
+	@echo "make unit          unit tests of the core and of the sinks, with sanitizers"
+	@echo "make fuzz          fuzzers: T=name (default all), S=seconds each (default 60)"
+	@echo "make bench         benchmarks against pg_recvlogical; BENCH_OPTS=--quick for a short look"
+	@echo "make lint          layers, limits, exports, shell scripts, documentation of settings"
+	@echo "make format        indent the C sources (needs pg_bsd_indent)"
+	@echo "make dev           a throw-away server with dbmazz and a sandbox to play with"
+	@echo "make dev-stop      remove it"
+	@echo "make clean         remove what was built"
+	@echo "./test/run         all tests, after installing what they need"
+	@echo "./demo/start       the demo"

@@ -1,0 +1,308 @@
+/*
+ * ship_worker.c
+ *		Main function of the process "dbmazz shipper".
+ *
+ * NOTES
+ *	  Begins a life: raises the epoch durably, agrees with the decoder on where to
+ *	  start, then carries batches to the sink until it is told to leave.
+ */
+#include "postgres.h"
+
+#include "access/xlog.h"
+#include "checkpoint.h"
+#include "compat.h"
+#include "guc.h"
+#include "miscadmin.h"
+#include "queue.h"
+#include "report.h"
+#include "shipper.h"
+#include "shipwait.h"
+#include "sink.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "utils/memutils.h"
+#include "worker.h"
+
+PGDLLEXPORT void dbmazz_shipper_main(Datum arg);
+
+typedef struct Ship
+{
+	DbmazzPipeline *p;
+	int32		id;
+	DbmazzPipelineRow *row;
+	const DbmazzSinkRoutine *routine;
+	void	   *sink;
+	DbmazzCheckpoint *checkpoint;	/* as it was at the start */
+	List	   *tables;
+	DbmazzShipper *shipper;
+	DbmazzCheckpointer *checkpointer;
+	bool		resuming;		/* tables with positions of their own */
+} Ship;
+
+/* Give the decoder the settings that it follows while it runs. */
+static void
+publish_settings(DbmazzPipeline *p)
+{
+	pg_atomic_write_u32(&p->batch_max_rows, dbmazz_batch_max_rows);
+	pg_atomic_write_u64(&p->batch_max_bytes,
+						(uint64) dbmazz_batch_max_bytes_kb * 1024);
+	pg_atomic_write_u32(&p->flush_interval_ms, dbmazz_flush_interval_ms);
+}
+
+/* Refuse a checkpoint that speaks of another destination or another server. */
+static void
+check_identity(Ship *s, const char *destination)
+{
+	DbmazzError error;
+
+	if (strcmp(s->checkpoint->destination, destination) != 0)
+	{
+		dbmazz_error_set(&error, DBMAZZ_ERR_MALFORMED, 0,
+						 "the destination is not the one that the checkpoint "
+						 "belongs to");
+		dbmazz_error_detail(&error, "The checkpoint says \"%s\", the settings "
+							"say \"%s\".", s->checkpoint->destination,
+							destination);
+		dbmazz_error_hint(&error, "Set the old destination again, or drop the "
+						  "pipeline and create it anew.");
+	}
+	else if (s->checkpoint->system_identifier != GetSystemIdentifier())
+	{
+		dbmazz_error_set(&error, DBMAZZ_ERR_MALFORMED, 0,
+						 "the checkpoint was written by another server");
+		dbmazz_error_hint(&error, "This is a copy of that server. Drop the "
+						  "pipeline and create it anew.");
+	}
+	else if (strcmp(s->checkpoint->slot, s->row->slot) != 0)
+	{
+		dbmazz_error_set(&error, DBMAZZ_ERR_MALFORMED, 0,
+						 "the checkpoint belongs to replication slot \"%s\"",
+						 s->checkpoint->slot);
+		dbmazz_error_hint(&error, "Drop the pipeline and create it anew.");
+	}
+	else
+		return;
+	dbmazz_worker_fail(s->p, &error);
+}
+
+/* Read everything, raise the epoch: one transaction. */
+static void
+begin_epoch(Ship *s)
+{
+	MemoryContext old;
+	DbmazzOption *options;
+	int			noptions;
+	char	   *destination;
+	DbmazzError error;
+
+	s->row = dbmazz_worker_load(s->p, s->id, TopMemoryContext);
+	dbmazz_guc_apply(s->row->settings);
+	publish_settings(s->p);
+
+	dbmazz_worker_begin();
+	old = MemoryContextSwitchTo(TopMemoryContext);
+	s->routine = dbmazz_sink_routine(s->row->sink);
+	options = dbmazz_sink_options(s->routine, s->row, &noptions);
+	destination = dbmazz_sink_identity(s->routine, options, noptions);
+	s->checkpoint = dbmazz_catalog_begin_epoch(s->row, destination,
+											   GetSystemIdentifier(),
+											   GetWALInsertionTimeLine());
+	s->tables = dbmazz_catalog_tables(s->id);
+	MemoryContextSwitchTo(old);
+	dbmazz_worker_commit();
+	check_identity(s, destination);
+
+	dbmazz_error_reset(&error);
+	s->sink = s->routine->open(options, noptions, &error);
+	if (s->sink == NULL)
+		dbmazz_report(ERROR, ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION,
+					  "could not open the sink", &error);
+}
+
+/* Let the decoder make the slot, and write down where it begins. */
+static void
+get_slot(Ship *s)
+{
+	DbmazzPipeline *p = s->p;
+	uint32		wait_event = dbmazz_wait_event_compat("DbmazzShipperStart");
+	XLogRecPtr	lsn;
+
+	/* an attempt that was begun earlier may have left a slot: it is ours */
+	pg_atomic_write_u64(&p->slot_lsn,
+						s->checkpoint->slot_state == DBMAZZ_SLOT_CREATING);
+	dbmazz_worker_begin();
+	dbmazz_catalog_set_slot_state(s->id, DBMAZZ_SLOT_CREATING,
+								  InvalidXLogRecPtr);
+	dbmazz_worker_commit();
+	pg_atomic_write_u32(&p->start_phase, DBMAZZ_START_NEED_SLOT);
+	dbmazz_pipeline_wake(p, DBMAZZ_ROLE_DECODER);
+	dbmazz_worker_show(p, "waiting for the slot");
+	while (pg_atomic_read_u32(&p->start_phase) != DBMAZZ_START_HAVE_SLOT)
+	{
+		(void) WaitLatch(MyLatch,
+						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 1000, wait_event);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
+	lsn = pg_atomic_read_u64(&p->slot_lsn);
+	dbmazz_worker_begin();
+	dbmazz_catalog_set_slot_state(s->id, DBMAZZ_SLOT_CREATED, lsn);
+	dbmazz_worker_commit();
+	s->checkpoint->start_lsn = s->checkpoint->lsn = lsn;
+	s->checkpoint->slot_state = DBMAZZ_SLOT_CREATED;
+}
+
+/* Tell the decoder where to begin. */
+static void
+let_go(Ship *s)
+{
+	DbmazzPipeline *p = s->p;
+	XLogRecPtr	start = s->checkpoint->lsn;
+	XLogRecPtr	floor = s->checkpoint->lsn;
+	ListCell   *lc;
+
+	foreach(lc, s->tables)
+	{
+		DbmazzTableRow *table = lfirst(lc);
+
+		if (table->lsn == InvalidXLogRecPtr)
+			continue;
+		floor = Min(floor, table->lsn);
+		if (table->stopped)
+			continue;
+		start = Min(start, table->lsn);
+		s->resuming = true;
+	}
+	pg_atomic_write_u64(&p->counters.rows, s->checkpoint->rows);
+	pg_atomic_write_u64(&p->counters.bytes, s->checkpoint->bytes);
+	pg_atomic_write_u64(&p->counters.batches, s->checkpoint->batches);
+	pg_atomic_write_u64(&p->stream_lsn, s->checkpoint->lsn);
+	pg_atomic_write_u64(&p->start_lsn, start);
+	pg_atomic_write_u64(&p->position, start);
+	pg_atomic_write_u64(&p->durable_lsn, floor);
+	pg_atomic_write_u64(&p->epoch, s->checkpoint->epoch);
+	pg_write_barrier();
+	pg_atomic_write_u32(&p->start_phase, DBMAZZ_START_GO);
+	dbmazz_pipeline_wake(p, DBMAZZ_ROLE_DECODER);
+}
+
+/* Settings were changed: of the server, or of the pipeline. */
+static void
+reconfigure(Ship *s)
+{
+	MemoryContext cxt = AllocSetContextCreate(TopMemoryContext,
+											  "dbmazz configuration",
+											  ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(cxt);
+	DbmazzPipelineRow *row = dbmazz_worker_load(s->p, s->id, cxt);
+	DbmazzOption *options;
+	int			noptions;
+	DbmazzError error;
+
+	dbmazz_guc_apply(row->settings);
+	publish_settings(s->p);
+	dbmazz_worker_begin();
+	MemoryContextSwitchTo(cxt);
+	options = dbmazz_sink_options(s->routine, row, &noptions);
+	dbmazz_worker_commit();
+	dbmazz_error_reset(&error);
+	if (!s->routine->reconfigure(s->sink, options, noptions, &error))
+		dbmazz_report(WARNING, ERRCODE_INVALID_PARAMETER_VALUE,
+					  "changed settings are not used", &error);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(cxt);
+}
+
+/* Milliseconds to wait: the smallest of those that are set. */
+static long
+soonest(long a, long b)
+{
+	if (a < 0)
+		return b;
+	if (b < 0)
+		return a;
+	return Min(a, b);
+}
+
+static void
+one_step(Ship *s, const DbmazzSinkEvent *events, int nevents, long *nap)
+{
+	DbmazzPipeline *p = s->p;
+	long		due;
+
+	if (dbmazz_worker_reloaded() ||
+		pg_atomic_exchange_u32(&p->config_changed, 0) != 0)
+		reconfigure(s);
+	dbmazz_shipper_step(s->shipper, events, nevents);
+	due = dbmazz_checkpointer_step(s->checkpointer,
+								   dbmazz_shipper_shipped_lsn(s->shipper),
+								   dbmazz_shipper_tables_floor(s->shipper));
+	if (s->resuming &&
+		pg_atomic_read_u64(&p->position) >= pg_atomic_read_u64(&p->stream_lsn))
+	{
+		dbmazz_shipper_caught_up(s->shipper);
+		s->resuming = false;
+	}
+	*nap = soonest(due, dbmazz_shipper_due(s->shipper));
+}
+
+static void
+ship(DbmazzPipeline *p, const DbmazzWorkerArg *arg)
+{
+	Ship		s = {0};
+	DbmazzShipWait *wait;
+	DbmazzSinkSocket sockets[DBMAZZ_MAX_SOCKETS];
+	DbmazzSinkEvent events[DBMAZZ_MAX_SOCKETS];
+	int			nevents = 0;
+	MemoryContext loop_context;
+
+	s.p = p;
+	s.id = arg->id;
+	begin_epoch(&s);
+	if (s.checkpoint->slot_state != DBMAZZ_SLOT_CREATED)
+		get_slot(&s);
+	s.shipper = dbmazz_shipper_create(p, s.row, s.checkpoint->epoch,
+									  s.routine, s.sink, s.tables);
+	s.checkpointer = dbmazz_checkpointer_create(p, s.id, s.checkpoint->lsn);
+	let_go(&s);
+	dbmazz_worker_show(p, "streaming");
+
+	wait = dbmazz_shipwait_create(dbmazz_wait_event_compat("DbmazzShipperMain"));
+	loop_context = AllocSetContextCreate(TopMemoryContext, "dbmazz ship loop",
+										 ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(loop_context);
+	for (;;)
+	{
+		int64_t		sink_nap = -1;
+		long		nap;
+		int			nsockets;
+
+		CHECK_FOR_INTERRUPTS();
+		one_step(&s, events, nevents, &nap);
+		nsockets = s.routine->sockets(s.sink, sockets, DBMAZZ_MAX_SOCKETS,
+									  &sink_nap);
+		nap = soonest(nap, (long) sink_nap);
+
+		/* ask to be woken, then look once more before the wait */
+		pg_atomic_exchange_u32(&p->shipper_asleep, 1);
+		if (p->ready_head != DBMAZZ_NO_SEGMENT)
+			nap = 0;
+		nevents = dbmazz_shipwait_wait(wait, sockets, nsockets, nap, events);
+		pg_atomic_write_u32(&p->shipper_asleep, 0);
+		MemoryContextReset(loop_context);
+	}
+}
+
+void
+dbmazz_shipper_main(Datum datum)
+{
+	DbmazzWorkerArg arg;
+	DbmazzPipeline *p;
+
+	dbmazz_worker_signals();
+	p = dbmazz_worker_attach(&arg);
+	dbmazz_worker_connect(arg.dboid);
+	dbmazz_worker_run(p, ship, &arg);
+	proc_exit(1);
+}

@@ -1,0 +1,86 @@
+/*
+ * answer.h
+ *		From the bytes of a StarRocks answer to an outcome.
+ *
+ * NOTES
+ *	  Pure: no network, no state.  What is not understood is never taken for a
+ *	  success: if rows may have been sent it is doubt, else retry.
+ *
+ *	  Of what the server says, only fragments that have been stable over many
+ *	  versions are compared, without regard to case.
+ */
+#ifndef DBMAZZ_SR_ANSWER_H
+#define DBMAZZ_SR_ANSWER_H
+
+#include "dbmazz_sink.h"
+#include "http/http.h"
+
+#define DBMAZZ_SR_ERROR_URL		512
+
+/* What kind of trouble; decides which hint is added and what is forgotten. */
+typedef enum DbmazzSrReason
+{
+	DBMAZZ_SR_FINE,
+	DBMAZZ_SR_TRANSPORT,		/* no or no sensible answer */
+	DBMAZZ_SR_ACCESS,			/* password or privilege */
+	DBMAZZ_SR_OVERLOAD,			/* the target asks for fewer or later loads */
+	DBMAZZ_SR_TRANSIENT,		/* will pass by itself */
+	DBMAZZ_SR_UNCERTAIN,		/* the server itself does not know */
+	DBMAZZ_SR_DATA,				/* a row that the target does not take */
+	DBMAZZ_SR_TOO_LARGE,		/* the body as a whole is too large */
+	DBMAZZ_SR_NO_TABLE,
+	DBMAZZ_SR_NO_DATABASE,
+	DBMAZZ_SR_SCHEMA,			/* table and columns of the batch do not fit */
+	DBMAZZ_SR_REFUSED			/* our request is at fault */
+} DbmazzSrReason;
+
+typedef struct DbmazzSrVerdict
+{
+	DbmazzOutcome outcome;
+	DbmazzSrReason reason;
+	bool		slow_down;
+	bool		ask_state;		/* DONE only if the label's state says so too */
+	char		error_url[DBMAZZ_SR_ERROR_URL]; /* bad rows, or "" */
+} DbmazzSrVerdict;
+
+/*
+ * What a backend, or a frontend in its place, answered to a load of 'nrows' rows
+ * under 'label'.  Fills err unless the outcome is DONE.  Never throws.
+ */
+extern void dbmazz_sr_answer_load(const DbmazzHttpAnswer *answer,
+								  const char *label, uint64_t nrows,
+								  DbmazzSrVerdict *verdict, DbmazzError *err);
+
+/* State of a label, as get_load_state tells it. */
+typedef enum DbmazzSrLabelState
+{
+	DBMAZZ_SR_LABEL_UNREADABLE, /* no such answer: err tells */
+	DBMAZZ_SR_LABEL_UNKNOWN,	/* never seen there, or forgotten */
+	DBMAZZ_SR_LABEL_RUNNING,	/* PREPARE, PREPARED */
+	DBMAZZ_SR_LABEL_COMMITTED,	/* COMMITTED, VISIBLE */
+	DBMAZZ_SR_LABEL_ABORTED
+} DbmazzSrLabelState;
+
+/*
+ * Reads such an answer.  For RUNNING, err tells the state; for ABORTED the
+ * reason; for UNREADABLE, verdict has slow_down and reason.  Never throws.
+ */
+extern DbmazzSrLabelState dbmazz_sr_answer_state(const DbmazzHttpAnswer *answer,
+												 DbmazzSrVerdict *verdict,
+												 DbmazzError *err);
+
+/*
+ * Classify an answer that is not what was asked for (an error of the frontend
+ * or of the network) when no row was sent: never DONE or DOUBT.
+ */
+extern void dbmazz_sr_answer_error(const DbmazzHttpAnswer *answer,
+								   DbmazzSrVerdict *verdict, DbmazzError *err);
+
+/*
+ * The lines of an error log (what ErrorURL points to) as text for a message:
+ * at most 'outlen' bytes, without the values of the rows.
+ */
+extern void dbmazz_sr_answer_error_log(const char *data, size_t len,
+									   char *out, size_t outlen);
+
+#endif							/* DBMAZZ_SR_ANSWER_H */

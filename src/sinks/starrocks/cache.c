@@ -1,0 +1,145 @@
+/*
+ * cache.c
+ *		Keeps the schemas of targets and the plans made from them.
+ *
+ * NOTES
+ *	  A schema is read again when a description comes that no plan is kept for,
+ *	  when it is some minutes old, and after the target has refused a load.
+ *	  Between two looks a column that an operator drops in the target loses its
+ *	  values without a word from the server; a column that the source gains does
+ *	  not, for it comes with a new description.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "sinks/starrocks/job.h"
+
+#define MAX_AGE_MS		(5 * 60 * 1000)
+#define FRESH_MS		1000	/* a schema that young serves any description */
+#define MAX_PLANS		32		/* column sets of a target in use at a time */
+
+struct DbmazzSrTarget
+{
+	DbmazzSrTarget *next;
+	char	   *name;
+	DbmazzSrSchema *schema;
+	int64_t		read_at_ms;
+	DbmazzSrPlan *plans[MAX_PLANS];
+	int			next_plan;		/* the place to be used next */
+};
+
+static DbmazzSrTarget **find(DbmazzSr *sr, const char *name);
+static void drop_plans(DbmazzSrTarget *target);
+
+DbmazzSrPlan *
+dbmazz_sr_cache_plan(DbmazzSr *sr, const DbmazzTableDesc *desc)
+{
+	DbmazzSrTarget *target = *find(sr, dbmazz_desc_text(desc, desc->target));
+	uint64_t	key = dbmazz_sr_plan_key(desc);
+	DbmazzError ignored;
+	int64_t		age;
+	int			i;
+
+	if (target == NULL)
+		return NULL;
+	age = dbmazz_http_now_ms() - target->read_at_ms;
+	if (age > MAX_AGE_MS)
+		return NULL;
+	for (i = 0; i < MAX_PLANS; i++)
+	{
+		if (target->plans[i] != NULL && target->plans[i]->key == key)
+		{
+			target->plans[i]->refs++;
+			return target->plans[i];
+		}
+	}
+	return age <= FRESH_MS ? dbmazz_sr_cache_make(sr, desc, &ignored) : NULL;
+}
+
+void
+dbmazz_sr_cache_store(DbmazzSr *sr, const char *name, DbmazzSrSchema *schema)
+{
+	DbmazzSrTarget *target;
+
+	dbmazz_sr_cache_forget(sr, name);
+	target = calloc(1, sizeof(*target));
+	if (target != NULL)
+		target->name = strdup(name);
+	if (target == NULL || target->name == NULL)
+	{
+		free(target);
+		free(schema);
+		return;
+	}
+	target->schema = schema;
+	target->read_at_ms = dbmazz_http_now_ms();
+	target->next = sr->targets;
+	sr->targets = target;
+}
+
+DbmazzSrPlan *
+dbmazz_sr_cache_make(DbmazzSr *sr, const DbmazzTableDesc *desc,
+					 DbmazzError *err)
+{
+	DbmazzSrTarget *target = *find(sr, dbmazz_desc_text(desc, desc->target));
+	DbmazzSrPlan *plan;
+	int			place;
+
+	if (target == NULL)
+	{
+		dbmazz_error_set(err, DBMAZZ_ERR_NO_SPACE, 0, "out of memory");
+		return NULL;
+	}
+	plan = dbmazz_sr_plan_create(desc, target->schema, sr->config->database,
+								 err);
+	if (plan == NULL)
+		return NULL;
+	place = target->next_plan;
+	target->next_plan = (place + 1) % MAX_PLANS;
+	dbmazz_sr_plan_release(target->plans[place]);
+	target->plans[place] = plan;
+	plan->refs++;
+	return plan;
+}
+
+void
+dbmazz_sr_cache_forget(DbmazzSr *sr, const char *name)
+{
+	DbmazzSrTarget **link = find(sr, name);
+	DbmazzSrTarget *target = *link;
+
+	if (target == NULL)
+		return;
+	*link = target->next;
+	drop_plans(target);
+	free(target->schema);
+	free(target->name);
+	free(target);
+}
+
+void
+dbmazz_sr_cache_clear(DbmazzSr *sr)
+{
+	while (sr->targets != NULL)
+		dbmazz_sr_cache_forget(sr, sr->targets->name);
+}
+
+/* The link to the target's entry, or the one at the end of the list. */
+static DbmazzSrTarget **
+find(DbmazzSr *sr, const char *name)
+{
+	DbmazzSrTarget **link = &sr->targets;
+
+	while (*link != NULL && strcmp((*link)->name, name) != 0)
+		link = &(*link)->next;
+	return link;
+}
+
+static void
+drop_plans(DbmazzSrTarget *target)
+{
+	int			i;
+
+	for (i = 0; i < MAX_PLANS; i++)
+		dbmazz_sr_plan_release(target->plans[i]);
+}

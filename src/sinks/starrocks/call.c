@@ -1,0 +1,298 @@
+/*
+ * call.c
+ *		One HTTP call of a job: frontends in turn, redirects, credentials.
+ *
+ * NOTES
+ *	  Redirects are followed here and not by the HTTP library.  A load first
+ *	  goes to a frontend without its rows (Content-Length 0, but with the header
+ *	  Expect that frontends insist on), only to learn the backend; so no row can
+ *	  reach a frontend however slow it is, and its connection is done with.
+ *
+ *	  User and password go to the configured frontends and to what these
+ *	  redirect to, and never from https to http.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sinks/starrocks/job.h"
+
+#define MAX_HOPS		3
+#define MAX_HEADERS		16
+#define MAX_URL			8192
+
+static void start(DbmazzSrJob *job);
+static int	list_headers(DbmazzSrText *text, const char **headers);
+static bool follow(DbmazzSrJob *job, const DbmazzHttpAnswer *answer);
+static void refuse(DbmazzSrJob *job, const char *why);
+static size_t read_rows(void *arg, char *out, size_t len);
+static void rewind_rows(void *arg);
+static size_t read_post(void *arg, char *out, size_t len);
+static void rewind_post(void *arg);
+
+void
+dbmazz_sr_call(DbmazzSrJob *job, const char *method, size_t max_answer)
+{
+	const DbmazzSrConfig *config = job->config;
+
+	job->method = method;
+	job->max_answer = max_answer;
+	job->tried = 0;
+	job->hops = 0;
+	job->fixed = false;
+	job->where = config->frontends[job->sr->frontend % config->nfrontends];
+	start(job);
+}
+
+void
+dbmazz_sr_call_there(DbmazzSrJob *job, const char *method, size_t max_answer)
+{
+	job->method = method;
+	job->max_answer = max_answer;
+	job->fixed = true;
+	start(job);
+}
+
+bool
+dbmazz_sr_call_ended(DbmazzSrJob *job)
+{
+	const DbmazzHttpAnswer *answer = dbmazz_http_answer(job->transfer);
+	const DbmazzSrConfig *config = job->config;
+
+	if (job->fixed)
+		return true;
+
+	/* Not there, or in trouble of its own: perhaps another one is better. */
+	if (answer->status == 0 || answer->status >= 500)
+	{
+		if (++job->tried >= config->nfrontends)
+			return true;
+		job->sr->frontend = (job->sr->frontend + 1) % config->nfrontends;
+		job->where = config->frontends[job->sr->frontend];
+		job->hops = 0;
+		start(job);
+		return false;
+	}
+	if (answer->status == 307 && answer->complete &&
+		job->step != DBMAZZ_SR_STEP_REDIRECT)
+	{
+		if (follow(job, answer))
+			start(job);
+		return false;
+	}
+	return true;
+}
+
+void
+dbmazz_sr_call_end(DbmazzSrJob *job)
+{
+	if (job->transfer != NULL)
+		dbmazz_http_free(job->sr->http, job->transfer);
+	job->transfer = NULL;
+}
+
+bool
+dbmazz_sr_call_allowed(const DbmazzSrJob *job, const DbmazzUrl *where)
+{
+	return where->tls || !job->config->frontends[0].tls;
+}
+
+void
+dbmazz_sr_load_headers(DbmazzSrText *headers, const DbmazzSrConfig *config,
+					   const DbmazzRequest *request, const DbmazzSrPlan *plan)
+{
+	int64_t		timeout_s = (config->load_timeout_ms + 999) / 1000;
+
+#define LINE(...) \
+	(dbmazz_sr_text_addf(headers, __VA_ARGS__), \
+	 dbmazz_sr_text_add(headers, "", 1))
+
+	dbmazz_sr_text_clear(headers);
+	LINE("label: %s", request->label);
+	LINE("format: json");
+	LINE("strip_outer_array: true");
+	LINE("ignore_json_size: true");
+	LINE("strict_mode: true");
+	LINE("max_filter_ratio: 0");
+	LINE("timeout: %lld", (long long) timeout_s);
+	LINE("columns: %s", plan->columns);
+	if ((request->batch->table->flags & DBMAZZ_TABLE_PARTIAL) != 0)
+	{
+		LINE("partial_update: true");
+		LINE("partial_update_mode: row");
+	}
+#undef LINE
+}
+
+void
+dbmazz_sr_load_path(DbmazzSrText *path, const DbmazzSrConfig *config,
+					const char *target)
+{
+	dbmazz_sr_text_clear(path);
+	dbmazz_sr_text_addf(path, "/api/");
+	dbmazz_sr_text_url(path, config->database);
+	dbmazz_sr_text_addf(path, "/");
+	dbmazz_sr_text_url(path, target);
+	dbmazz_sr_text_addf(path, "/_stream_load");
+}
+
+/* Make the call to job->where. */
+static void
+start(DbmazzSrJob *job)
+{
+	const DbmazzSrConfig *config = job->config;
+	const char *headers[MAX_HEADERS];
+	char		error[DBMAZZ_HTTP_ERROR];
+	DbmazzHttpRequest request = {0};
+
+	dbmazz_sr_call_end(job);
+	dbmazz_sr_text_clear(&job->url);
+	dbmazz_sr_text_addf(&job->url, "%s://%s", job->where.tls ? "https" : "http",
+						job->where.host);
+	if (job->where.port != 0)
+		dbmazz_sr_text_addf(&job->url, ":%d", job->where.port);
+	dbmazz_sr_text_addf(&job->url, "%s", job->path.data);
+	request.method = job->method;
+	request.url = job->url.data;
+	request.headers = headers;
+	request.user = config->user;
+	request.password = config->password;
+	request.ca_file = config->ca_file;
+	request.tls_verify = config->tls_verify;
+	request.keep_alive = true;
+	request.connect_timeout_ms = config->connect_timeout_ms;
+	request.total_timeout_ms = config->request_timeout_ms;
+	request.max_answer = job->max_answer;
+	request.arg = job;
+	if (job->step == DBMAZZ_SR_STEP_REDIRECT)
+	{
+		request.expect_timeout_ms = config->request_timeout_ms;
+		request.keep_alive = false;
+		request.nheaders = list_headers(&job->headers, headers);
+	}
+	else if (job->step == DBMAZZ_SR_STEP_LOAD)
+	{
+		/* The server's own timeout is to come first: then it can say so. */
+		request.total_timeout_ms = config->load_timeout_ms +
+			config->connect_timeout_ms;
+		request.expect_timeout_ms = config->expect_timeout_ms;
+		request.stall_timeout_ms = config->low_speed_time_ms;
+		request.nheaders = list_headers(&job->headers, headers);
+		request.body_size = job->body.size;
+		request.read = read_rows;
+		request.rewind = rewind_rows;
+		dbmazz_body_rewind(&job->body);
+	}
+	else if (job->step == DBMAZZ_SR_STEP_ERROR_LOG)
+		request.user = NULL;
+	else if (job->post.len > 0)
+	{
+		headers[request.nheaders++] = "Content-Type: application/json";
+		request.body_size = job->post.len;
+		request.read = read_post;
+		request.rewind = rewind_post;
+		job->post_sent = 0;
+	}
+	if (job->path.failed || job->post.failed || job->headers.failed ||
+		job->url.failed)
+		refuse(job, "out of memory");
+	else
+	{
+		job->transfer = dbmazz_http_start(job->sr->http, &request, job, error);
+		if (job->transfer == NULL)
+			refuse(job, error);
+	}
+}
+
+/* The lines of the text, each of which ends with a zero byte. */
+static int
+list_headers(DbmazzSrText *text, const char **headers)
+{
+	size_t		pos = 0;
+	int			n = 0;
+
+	while (pos < text->len && n < MAX_HEADERS)
+	{
+		headers[n] = text->data + pos;
+		pos += strlen(headers[n]) + 1;
+		n++;
+	}
+	return n;
+}
+
+/* A follower sends us to the leader.  False: the job is finished. */
+static bool
+follow(DbmazzSrJob *job, const DbmazzHttpAnswer *answer)
+{
+	const char *location = answer->location != NULL ? answer->location : "";
+	const char *why = "";
+	DbmazzUrl	url;
+	size_t		len = strlen(location);
+
+	if (++job->hops > MAX_HOPS)
+		why = "too many redirects";
+	else if (len > MAX_URL ||
+			 !dbmazz_url_parse(location, len, &url, &why))
+		why = "the redirect is not usable";
+	else if (!dbmazz_sr_call_allowed(job, &url))
+		why = "the redirect leads from https to http";
+	else
+	{
+		job->where = url;
+		dbmazz_sr_text_clear(&job->path);
+		dbmazz_sr_text_addf(&job->path, "%s", url.path);
+		job->where.path = "";
+		return true;
+	}
+	refuse(job, why);
+	return false;
+}
+
+/* The call cannot be made. */
+static void
+refuse(DbmazzSrJob *job, const char *why)
+{
+	memset(&job->verdict, 0, sizeof(job->verdict));
+	job->verdict.outcome = DBMAZZ_RETRY;
+	job->verdict.reason = DBMAZZ_SR_TRANSPORT;
+	dbmazz_error_set(&job->completion.error, DBMAZZ_ERR_UNSUPPORTED, 0,
+					 "request to StarRocks failed: %s", why);
+	dbmazz_sr_fail(job);
+}
+
+static size_t
+read_rows(void *arg, char *out, size_t len)
+{
+	DbmazzSrJob *job = arg;
+
+	return dbmazz_body_read(&job->body, out, len);
+}
+
+static void
+rewind_rows(void *arg)
+{
+	DbmazzSrJob *job = arg;
+
+	dbmazz_body_rewind(&job->body);
+}
+
+static size_t
+read_post(void *arg, char *out, size_t len)
+{
+	DbmazzSrJob *job = arg;
+	size_t		left = job->post.len - job->post_sent;
+
+	if (len > left)
+		len = left;
+	memcpy(out, job->post.data + job->post_sent, len);
+	job->post_sent += len;
+	return len;
+}
+
+static void
+rewind_post(void *arg)
+{
+	DbmazzSrJob *job = arg;
+
+	job->post_sent = 0;
+}

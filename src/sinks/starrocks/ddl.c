@@ -1,0 +1,249 @@
+/*
+ * ddl.c
+ *		CREATE TABLE and ALTER TABLE statements for StarRocks.
+ */
+#include "sinks/starrocks/ddl.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/typemap.h"
+#include "sinks/starrocks/text.h"
+
+#define TYPE_SIZE		64
+
+static bool write_create(DbmazzSrText *text, const char *database,
+						 const char *target, const DbmazzDdlColumn *columns,
+						 int ncolumns, DbmazzError *err);
+static bool write_column(DbmazzSrText *text, const DbmazzDdlColumn *column,
+						 DbmazzError *err);
+static void write_keys(DbmazzSrText *text, const DbmazzDdlColumn *columns,
+					   int ncolumns);
+static void ddl_column(const DbmazzTableDesc *desc, int i,
+					   DbmazzDdlColumn *column);
+static void hint_function(DbmazzError *err, const DbmazzTableDesc *desc);
+
+size_t
+dbmazz_sr_ddl(const char *target, const DbmazzDdlColumn *columns,
+			  int ncolumns, char *out, size_t len, DbmazzError *err)
+{
+	DbmazzSrText text = {0};
+	size_t		result = 0;
+
+	dbmazz_error_reset(err);
+	if (len > 0)
+		out[0] = '\0';
+	if (write_create(&text, NULL, target, columns, ncolumns, err))
+	{
+		result = text.len;
+		if (len > 0)
+			(void) snprintf(out, len, "%s", text.data);
+	}
+	dbmazz_sr_text_free(&text);
+	return result;
+}
+
+void
+dbmazz_sr_hint_create(DbmazzError *err, const char *database,
+					  const DbmazzTableDesc *desc)
+{
+	const char *target = dbmazz_desc_text(desc, desc->target);
+	DbmazzDdlColumn *columns;
+	DbmazzSrText text = {0};
+	DbmazzError ignored;
+	int			i;
+
+	columns = calloc((size_t) desc->ncolumns + 1, sizeof(*columns));
+	if (columns != NULL && (desc->flags & DBMAZZ_TABLE_PARTIAL) == 0)
+	{
+		for (i = 0; i < desc->ncolumns; i++)
+			ddl_column(desc, i, &columns[i]);
+		if (write_create(&text, database, target, columns, desc->ncolumns,
+						 &ignored) &&
+			text.len + 32 < DBMAZZ_ERROR_HINT)
+			dbmazz_error_hint(err, "Create it: %s", text.data);
+	}
+	if (err->hint[0] == '\0')
+		hint_function(err, desc);
+	free(columns);
+	dbmazz_sr_text_free(&text);
+}
+
+/* One statement with as many columns as there is room for in a hint. */
+void
+dbmazz_sr_hint_add_columns(DbmazzError *err, const char *database,
+						   const DbmazzTableDesc *desc, const bool *missing)
+{
+	DbmazzSrText text = {0};
+	DbmazzSrText one = {0};
+	DbmazzError ignored;
+	int			nadded = 0;
+	int			nleft = 0;
+	int			i;
+
+	dbmazz_sr_text_addf(&text, "ALTER TABLE ");
+	dbmazz_sr_text_ident(&text, database);
+	dbmazz_sr_text_add(&text, ".", 1);
+	dbmazz_sr_text_ident(&text, dbmazz_desc_text(desc, desc->target));
+	for (i = 0; i < desc->ncolumns; i++)
+	{
+		DbmazzDdlColumn column;
+
+		if (!missing[i])
+			continue;
+		ddl_column(desc, i, &column);
+		/* Rows that are there have no value for it. */
+		column.not_null = false;
+		dbmazz_sr_text_clear(&one);
+		if (!write_column(&one, &column, &ignored) || one.failed ||
+			text.len + one.len + 64 > DBMAZZ_ERROR_HINT)
+		{
+			nleft++;
+			continue;
+		}
+		dbmazz_sr_text_addf(&text, "%s ADD COLUMN %s", nadded > 0 ? "," : "",
+							one.data);
+		nadded++;
+	}
+	if (nadded == 0 || text.failed)
+		hint_function(err, desc);
+	else if (nleft > 0)
+		dbmazz_error_hint(err, "Run in StarRocks: %s; (and %d more)",
+						  text.data, nleft);
+	else
+		dbmazz_error_hint(err, "Run in StarRocks: %s;", text.data);
+	dbmazz_sr_text_free(&text);
+	dbmazz_sr_text_free(&one);
+}
+
+void
+dbmazz_sr_hint_reason(DbmazzError *err, DbmazzSrReason reason,
+					  const char *database, const DbmazzTableDesc *desc)
+{
+	switch (reason)
+	{
+		case DBMAZZ_SR_NO_TABLE:
+		case DBMAZZ_SR_SCHEMA:
+			dbmazz_sr_hint_create(err, database, desc);
+			break;
+		case DBMAZZ_SR_NO_DATABASE:
+			dbmazz_error_hint(err, "Run in StarRocks: CREATE DATABASE `%s`;",
+							  database);
+			break;
+		case DBMAZZ_SR_ACCESS:
+			dbmazz_error_hint(err, "Check user and password of the "
+							  "destination; the user needs SELECT and INSERT "
+							  "on the target table.");
+			break;
+		default:
+			break;
+	}
+}
+
+static bool
+write_create(DbmazzSrText *text, const char *database, const char *target,
+			 const DbmazzDdlColumn *columns, int ncolumns, DbmazzError *err)
+{
+	int			nkeys = 0;
+	int			nwritten = 0;
+	int			pass;
+	int			i;
+
+	for (i = 0; i < ncolumns; i++)
+		nkeys += columns[i].is_key ? 1 : 0;
+	if (nkeys == 0)
+	{
+		dbmazz_error_set(err, DBMAZZ_ERR_UNSUPPORTED, 0,
+						 "table \"%s\" has no key column", target);
+		dbmazz_error_hint(err, "A Primary Key table in StarRocks needs the "
+						  "primary key of the source.");
+		return false;
+	}
+	dbmazz_sr_text_addf(text, "CREATE TABLE ");
+	if (database != NULL)
+	{
+		dbmazz_sr_text_ident(text, database);
+		dbmazz_sr_text_add(text, ".", 1);
+	}
+	dbmazz_sr_text_ident(text, target);
+	dbmazz_sr_text_addf(text, " (\n");
+	/* StarRocks wants the key columns first. */
+	for (pass = 0; pass < 2; pass++)
+	{
+		for (i = 0; i < ncolumns; i++)
+		{
+			if (columns[i].is_key != (pass == 0))
+				continue;
+			dbmazz_sr_text_addf(text, "%s\t", nwritten++ > 0 ? ",\n" : "");
+			if (!write_column(text, &columns[i], err))
+				return false;
+		}
+	}
+	dbmazz_sr_text_addf(text, "\n)\nPRIMARY KEY (");
+	write_keys(text, columns, ncolumns);
+	dbmazz_sr_text_addf(text, ")\nDISTRIBUTED BY HASH (");
+	write_keys(text, columns, ncolumns);
+	dbmazz_sr_text_addf(text, ");");
+	if (text->failed)
+		dbmazz_error_set(err, DBMAZZ_ERR_LIMIT, 0, "out of memory");
+	return !text->failed;
+}
+
+static bool
+write_column(DbmazzSrText *text, const DbmazzDdlColumn *column,
+			 DbmazzError *err)
+{
+	char		type[TYPE_SIZE];
+
+	if (!dbmazz_type_target(column->basetypid, column->typmod, column->is_key,
+							type, sizeof(type)))
+	{
+		dbmazz_error_set(err, DBMAZZ_ERR_UNSUPPORTED, 0,
+						 "column \"%s\" is of a type that cannot be a key in "
+						 "StarRocks", column->name);
+		return false;
+	}
+	dbmazz_sr_text_ident(text, column->name);
+	dbmazz_sr_text_addf(text, " %s %s", type,
+						column->is_key || column->not_null ? "NOT NULL" :
+						"NULL");
+	return true;
+}
+
+static void
+write_keys(DbmazzSrText *text, const DbmazzDdlColumn *columns, int ncolumns)
+{
+	int			n = 0;
+	int			i;
+
+	for (i = 0; i < ncolumns; i++)
+	{
+		if (!columns[i].is_key)
+			continue;
+		if (n++ > 0)
+			dbmazz_sr_text_addf(text, ", ");
+		dbmazz_sr_text_ident(text, columns[i].name);
+	}
+}
+
+static void
+ddl_column(const DbmazzTableDesc *desc, int i, DbmazzDdlColumn *column)
+{
+	const DbmazzColumnDesc *source = &desc->columns[i];
+
+	column->name = dbmazz_desc_text(desc, source->name);
+	column->basetypid = source->basetypid;
+	column->typmod = source->typmod;
+	column->is_key = (source->flags & DBMAZZ_COLUMN_KEY) != 0;
+	column->not_null = (source->flags & DBMAZZ_COLUMN_NOT_NULL) != 0;
+}
+
+static void
+hint_function(DbmazzError *err, const DbmazzTableDesc *desc)
+{
+	dbmazz_error_hint(err, "SELECT dbmazz.target_ddl('%s.%s'::regclass) shows "
+					  "the statement that creates the target table.",
+					  dbmazz_desc_text(desc, desc->schema),
+					  dbmazz_desc_text(desc, desc->table));
+}

@@ -1,0 +1,174 @@
+/*
+ * job.h
+ *		What the parts of the StarRocks sink share: its state, and the requests
+ *		under way.
+ *
+ * NOTES
+ *	  A request of the shipper is a job.  A job goes through steps; each step is
+ *	  one HTTP call, which call.c makes (trying the frontends in turn, following
+ *	  redirects), and whose answer decides about the next step:
+ *
+ *		LOAD	schema ... -> redirect -> load -> (state | error log) -> end
+ *		RESOLVE	state -> end
+ *		SETTLE	state -> (cancel -> state) -> next label ... -> end
+ *
+ *	  The schema is skipped when the cache has a plan for the description.
+ */
+#ifndef DBMAZZ_SR_JOB_H
+#define DBMAZZ_SR_JOB_H
+
+#include "core/body.h"
+#include "dbmazz_sink.h"
+#include "http/http.h"
+#include "sinks/starrocks/answer.h"
+#include "sinks/starrocks/options.h"
+#include "sinks/starrocks/plan.h"
+#include "sinks/starrocks/schema.h"
+#include "sinks/starrocks/text.h"
+
+typedef struct DbmazzSr DbmazzSr;
+typedef struct DbmazzSrJob DbmazzSrJob;
+typedef struct DbmazzSrTarget DbmazzSrTarget;
+
+typedef enum DbmazzSrStep
+{
+	DBMAZZ_SR_STEP_SCHEMA,
+	DBMAZZ_SR_STEP_REDIRECT,	/* ask a frontend where to send the rows */
+	DBMAZZ_SR_STEP_LOAD,
+	DBMAZZ_SR_STEP_ERROR_LOG,
+	DBMAZZ_SR_STEP_STATE,
+	DBMAZZ_SR_STEP_CANCEL
+} DbmazzSrStep;
+
+#define DBMAZZ_SR_MAX_REFUSED	64
+
+struct DbmazzSr
+{
+	DbmazzHttp *http;			/* NULL where only render() is used */
+	DbmazzSrConfig *config;		/* for the next requests */
+	int			frontend;		/* the one that answered last */
+	DbmazzSrTarget *targets;	/* private to cache.c */
+	DbmazzSrJob *jobs;			/* under way */
+	DbmazzSrJob *finished;		/* completion not yet handed out, in order */
+	uint64_t	refused[DBMAZZ_SR_MAX_REFUSED]; /* there was no memory for */
+	int			nrefused;
+};
+
+struct DbmazzSrJob
+{
+	DbmazzSrJob *next;
+	DbmazzSr   *sr;
+	DbmazzSrConfig *config;
+	const DbmazzRequest *request;
+	DbmazzSrStep step;
+	DbmazzCompletion completion;
+
+	/* the call under way; private to call.c but for path, post and headers */
+	DbmazzHttpTransfer *transfer;
+	const char *method;
+	size_t		max_answer;
+	DbmazzUrl	where;			/* whom it goes to */
+	int			tried;			/* frontends that could not be reached */
+	int			hops;			/* redirects followed */
+	bool		fixed;			/* 'where' is no frontend: no other is tried */
+	DbmazzSrText path;
+	DbmazzSrText post;			/* body of a POST */
+	size_t		post_sent;
+	DbmazzSrText url;
+
+	/* LOAD */
+	DbmazzSrSchemaSource source;
+	DbmazzSrPlan *plan;
+	DbmazzBody	body;
+	DbmazzSrText headers;		/* lines, each with a zero byte */
+	DbmazzUrl	named;			/* backend as the frontend named it */
+	DbmazzSrVerdict verdict;
+
+	/* SETTLE */
+	int			label;
+	int			cancels;		/* of the current label */
+};
+
+/* ---- call.c ------------------------------------------------------------ */
+
+/*
+ * Make a call with job->path (and job->post, unless empty) to the frontends.
+ * If it cannot even be made, the job is finished.
+ */
+extern void dbmazz_sr_call(DbmazzSrJob *job, const char *method,
+						   size_t max_answer);
+
+/* The same, to the address job->where only. */
+extern void dbmazz_sr_call_there(DbmazzSrJob *job, const char *method,
+								 size_t max_answer);
+
+/*
+ * The job's transfer has ended.  True: its answer is that of the step.  False:
+ * it was tried elsewhere or the job is finished.  The transfer stays until the
+ * next call or dbmazz_sr_call_end().
+ */
+extern bool dbmazz_sr_call_ended(DbmazzSrJob *job);
+extern void dbmazz_sr_call_end(DbmazzSrJob *job);
+
+/* May the job send what it has to 'where'?  Not from https to http. */
+extern bool dbmazz_sr_call_allowed(const DbmazzSrJob *job,
+								   const DbmazzUrl *where);
+
+/* Headers of a load, into job->headers. */
+extern void dbmazz_sr_load_headers(DbmazzSrText *headers,
+								   const DbmazzSrConfig *config,
+								   const DbmazzRequest *request,
+								   const DbmazzSrPlan *plan);
+
+/* Path of a load. */
+extern void dbmazz_sr_load_path(DbmazzSrText *path,
+								const DbmazzSrConfig *config,
+								const char *target);
+
+/* ---- starrocks.c ------------------------------------------------------- */
+
+/* End the job.  The error must be in job->completion.error. */
+extern void dbmazz_sr_finish(DbmazzSrJob *job, DbmazzOutcome outcome);
+
+/*
+ * End the job because of a call that failed before a row was sent, as the
+ * verdict says; a RESOLVE is then still in doubt and a SETTLE not done.
+ */
+extern void dbmazz_sr_fail(DbmazzSrJob *job);
+
+/* ---- load.c, label.c --------------------------------------------------- */
+
+extern void dbmazz_sr_load_start(DbmazzSrJob *job);
+extern void dbmazz_sr_load_step(DbmazzSrJob *job);
+extern void dbmazz_sr_label_start(DbmazzSrJob *job);
+extern void dbmazz_sr_label_step(DbmazzSrJob *job);
+
+/* Ask for the state of a label: begins STEP_STATE. */
+extern void dbmazz_sr_ask_state(DbmazzSrJob *job, const char *label);
+
+/* ---- cache.c ----------------------------------------------------------- */
+
+/*
+ * The plan for a description, with a reference for the caller; NULL if the
+ * target's schema must be read first (again).
+ */
+extern DbmazzSrPlan *dbmazz_sr_cache_plan(DbmazzSr *sr,
+										  const DbmazzTableDesc *desc);
+
+/* Takes over the schema.  Its plans are made anew. */
+extern void dbmazz_sr_cache_store(DbmazzSr *sr, const char *target,
+								  DbmazzSrSchema *schema);
+
+/* Make the plan from the stored schema, and keep it.  NULL: err tells. */
+extern DbmazzSrPlan *dbmazz_sr_cache_make(DbmazzSr *sr,
+										  const DbmazzTableDesc *desc,
+										  DbmazzError *err);
+extern void dbmazz_sr_cache_forget(DbmazzSr *sr, const char *target);
+extern void dbmazz_sr_cache_clear(DbmazzSr *sr);
+
+/* ---- render.c ---------------------------------------------------------- */
+
+extern size_t dbmazz_sr_render(DbmazzSr *sr, const DbmazzRequest *request,
+							   char *out, size_t len);
+
+#endif							/* DBMAZZ_SR_JOB_H */

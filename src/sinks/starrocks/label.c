@@ -1,0 +1,137 @@
+/*
+ * label.c
+ *		What became of loads: RESOLVE and SETTLE.
+ *
+ * NOTES
+ *	  Nothing here waits for a state to become final: the shipper asks again.
+ *	  UNKNOWN counts as "not loaded", which is right as long as the server keeps
+ *	  its labels longer than the shipper takes to ask.
+ */
+#include <string.h>
+
+#include "sinks/starrocks/job.h"
+
+#define MAX_STATE_ANSWER	(64 * 1024)
+
+static void resolved(DbmazzSrJob *job, DbmazzSrLabelState state);
+static void settled(DbmazzSrJob *job, DbmazzSrLabelState state);
+static void cancel_label(DbmazzSrJob *job, const char *label);
+
+void
+dbmazz_sr_label_start(DbmazzSrJob *job)
+{
+	const DbmazzRequest *request = job->request;
+
+	if (request->kind == DBMAZZ_REQUEST_RESOLVE)
+		dbmazz_sr_ask_state(job, request->label);
+	else if (request->nlabels <= 0)
+		dbmazz_sr_finish(job, DBMAZZ_DONE);
+	else
+		dbmazz_sr_ask_state(job, request->labels[0]);
+}
+
+void
+dbmazz_sr_label_step(DbmazzSrJob *job)
+{
+	const DbmazzHttpAnswer *answer = dbmazz_http_answer(job->transfer);
+	DbmazzSrLabelState state;
+
+	if (job->step == DBMAZZ_SR_STEP_CANCEL)
+	{
+		/* Whatever it says (finished meanwhile?), the state decides. */
+		dbmazz_sr_ask_state(job, job->request->labels[job->label]);
+		return;
+	}
+	state = dbmazz_sr_answer_state(answer, &job->verdict,
+								   &job->completion.error);
+	if (state == DBMAZZ_SR_LABEL_UNREADABLE)
+		dbmazz_sr_fail(job);
+	else if (job->request->kind == DBMAZZ_REQUEST_RESOLVE)
+		resolved(job, state);
+	else
+		settled(job, state);
+}
+
+void
+dbmazz_sr_ask_state(DbmazzSrJob *job, const char *label)
+{
+	job->step = DBMAZZ_SR_STEP_STATE;
+	dbmazz_sr_text_clear(&job->post);
+	dbmazz_sr_text_clear(&job->path);
+	dbmazz_sr_text_addf(&job->path, "/api/");
+	dbmazz_sr_text_url(&job->path, job->config->database);
+	dbmazz_sr_text_addf(&job->path, "/get_load_state?label=");
+	dbmazz_sr_text_url(&job->path, label);
+	dbmazz_sr_call(job, "GET", MAX_STATE_ANSWER);
+}
+
+static void
+resolved(DbmazzSrJob *job, DbmazzSrLabelState state)
+{
+	DbmazzError *err = &job->completion.error;
+
+	if (state == DBMAZZ_SR_LABEL_COMMITTED)
+		dbmazz_sr_finish(job, DBMAZZ_DONE);
+	else if (state == DBMAZZ_SR_LABEL_RUNNING)
+		dbmazz_sr_finish(job, DBMAZZ_DOUBT);
+	else
+	{
+		if (state == DBMAZZ_SR_LABEL_UNKNOWN)
+			dbmazz_error_set(err, DBMAZZ_ERR_LIMIT, 0,
+							 "StarRocks does not know the load");
+		dbmazz_sr_finish(job, DBMAZZ_RETRY);
+	}
+}
+
+static void
+settled(DbmazzSrJob *job, DbmazzSrLabelState state)
+{
+	const DbmazzRequest *request = job->request;
+	const char *label = request->labels[job->label];
+
+	if (state != DBMAZZ_SR_LABEL_RUNNING)
+	{
+		job->label++;
+		job->cancels = 0;
+		if (job->label < request->nlabels)
+			dbmazz_sr_ask_state(job, request->labels[job->label]);
+		else
+			dbmazz_sr_finish(job, DBMAZZ_DONE);
+	}
+	else if (job->cancels < 2)
+	{
+		job->cancels++;
+		cancel_label(job, label);
+	}
+	else
+	{
+		dbmazz_error_set(&job->completion.error, DBMAZZ_ERR_LIMIT, 0,
+						 "StarRocks has not yet ended an earlier load");
+		dbmazz_error_detail(&job->completion.error, "Its label is %s.", label);
+		dbmazz_sr_finish(job, DBMAZZ_RETRY);
+	}
+}
+
+/* Older servers have the label in the place of the table. */
+static void
+cancel_label(DbmazzSrJob *job, const char *label)
+{
+	job->step = DBMAZZ_SR_STEP_CANCEL;
+	dbmazz_sr_text_clear(&job->post);
+	dbmazz_sr_text_clear(&job->path);
+	dbmazz_sr_text_addf(&job->path, "/api/");
+	dbmazz_sr_text_url(&job->path, job->config->database);
+	dbmazz_sr_text_addf(&job->path, "/");
+	if (job->cancels == 1)
+	{
+		dbmazz_sr_text_url(&job->path, job->request->target);
+		dbmazz_sr_text_addf(&job->path, "/_cancel?label=");
+		dbmazz_sr_text_url(&job->path, label);
+	}
+	else
+	{
+		dbmazz_sr_text_url(&job->path, label);
+		dbmazz_sr_text_addf(&job->path, "/_cancel");
+	}
+	dbmazz_sr_call(job, "POST", MAX_STATE_ANSWER);
+}

@@ -1,0 +1,391 @@
+/*
+ * load.c
+ *		LOAD: schema, redirect, rows, and what the backend says about them.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "sinks/starrocks/ddl.h"
+#include "sinks/starrocks/job.h"
+
+#define MAX_SCHEMA_ANSWER	(4 * 1024 * 1024)
+#define MAX_LOAD_ANSWER		(1024 * 1024)
+#define MAX_ERROR_LOG		4096
+#define MAX_HOPS			3
+
+static void ask_schema(DbmazzSrJob *job, DbmazzSrSchemaSource source);
+static void write_query(DbmazzSrText *post, const char *database,
+						const char *target);
+static void add_literal(DbmazzSrText *text, const char *value);
+static void schema_ended(DbmazzSrJob *job);
+static void ask_backend(DbmazzSrJob *job);
+static void redirect_ended(DbmazzSrJob *job);
+static bool take_redirect(DbmazzSrJob *job, const DbmazzHttpAnswer *answer);
+static void load_ended(DbmazzSrJob *job);
+static void rejected(DbmazzSrJob *job);
+static bool ask_error_log(DbmazzSrJob *job);
+static void error_log_ended(DbmazzSrJob *job);
+static void state_ended(DbmazzSrJob *job);
+
+void
+dbmazz_sr_load_start(DbmazzSrJob *job)
+{
+	job->plan = dbmazz_sr_cache_plan(job->sr, job->request->batch->table);
+	if (job->plan != NULL)
+		ask_backend(job);
+	else
+		ask_schema(job, DBMAZZ_SR_SCHEMA_V2);
+}
+
+void
+dbmazz_sr_load_step(DbmazzSrJob *job)
+{
+	switch (job->step)
+	{
+		case DBMAZZ_SR_STEP_SCHEMA:
+			schema_ended(job);
+			break;
+		case DBMAZZ_SR_STEP_REDIRECT:
+			redirect_ended(job);
+			break;
+		case DBMAZZ_SR_STEP_LOAD:
+			load_ended(job);
+			break;
+		case DBMAZZ_SR_STEP_ERROR_LOG:
+			error_log_ended(job);
+			break;
+		default:
+			state_ended(job);
+			break;
+	}
+}
+
+static void
+ask_schema(DbmazzSrJob *job, DbmazzSrSchemaSource source)
+{
+	const char *database = job->config->database;
+	const char *target = job->request->target;
+	DbmazzSrText *path = &job->path;
+
+	job->step = DBMAZZ_SR_STEP_SCHEMA;
+	job->source = source;
+	dbmazz_sr_text_clear(path);
+	dbmazz_sr_text_clear(&job->post);
+	if (source == DBMAZZ_SR_SCHEMA_OLD)
+	{
+		dbmazz_sr_text_addf(path, "/api/");
+		dbmazz_sr_text_url(path, database);
+		dbmazz_sr_text_addf(path, "/");
+		dbmazz_sr_text_url(path, target);
+		dbmazz_sr_text_addf(path, "/_schema");
+		dbmazz_sr_call(job, "GET", MAX_SCHEMA_ANSWER);
+		return;
+	}
+	dbmazz_sr_text_addf(path, "/api/%s/catalogs/default_catalog/databases/",
+						source == DBMAZZ_SR_SCHEMA_V2 ? "v2" : "v1");
+	dbmazz_sr_text_url(path, database);
+	if (source == DBMAZZ_SR_SCHEMA_V2)
+	{
+		dbmazz_sr_text_addf(path, "/tables/");
+		dbmazz_sr_text_url(path, target);
+		dbmazz_sr_text_addf(path, "/schema");
+		dbmazz_sr_call(job, "GET", MAX_SCHEMA_ANSWER);
+	}
+	else
+	{
+		dbmazz_sr_text_addf(path, "/sql");
+		write_query(&job->post, database, target);
+		dbmazz_sr_call(job, "POST", MAX_SCHEMA_ANSWER);
+	}
+}
+
+/* As dbmazz_sr_schema_read() expects it. */
+static void
+write_query(DbmazzSrText *post, const char *database, const char *target)
+{
+	DbmazzSrText query = {0};
+
+	dbmazz_sr_text_addf(&query,
+						"SELECT COLUMN_NAME, DATA_TYPE, IS_NULLABLE, "
+						"COLUMN_KEY, COLUMN_DEFAULT, EXTRA "
+						"FROM information_schema.columns "
+						"WHERE TABLE_SCHEMA = ");
+	add_literal(&query, database);
+	dbmazz_sr_text_addf(&query, " AND TABLE_NAME = ");
+	add_literal(&query, target);
+	dbmazz_sr_text_addf(&query, " ORDER BY ORDINAL_POSITION;");
+	dbmazz_sr_text_addf(post, "{\"query\":");
+	if (query.failed)
+		post->failed = true;
+	else
+		dbmazz_sr_text_json(post, query.data);
+	dbmazz_sr_text_addf(post, "}");
+	dbmazz_sr_text_free(&query);
+}
+
+static void
+add_literal(DbmazzSrText *text, const char *value)
+{
+	dbmazz_sr_text_add(text, "'", 1);
+	for (; *value != '\0'; value++)
+	{
+		if (*value == '\'' || *value == '\\')
+			dbmazz_sr_text_add(text, "\\", 1);
+		dbmazz_sr_text_add(text, value, 1);
+	}
+	dbmazz_sr_text_add(text, "'", 1);
+}
+
+static void
+schema_ended(DbmazzSrJob *job)
+{
+	const DbmazzHttpAnswer *answer = dbmazz_http_answer(job->transfer);
+	DbmazzError *err = &job->completion.error;
+	DbmazzSrSchemaSource next = (DbmazzSrSchemaSource) (job->source + 1);
+	DbmazzSrSchemaResult result;
+	DbmazzSrSchema *schema;
+
+	result = dbmazz_sr_schema_read(job->source, answer, &schema,
+								   &job->verdict, err);
+	if (result == DBMAZZ_SR_SCHEMA_NO_WAY && next < DBMAZZ_SR_SCHEMA_SOURCES)
+	{
+		ask_schema(job, next);
+		return;
+	}
+	if (result != DBMAZZ_SR_SCHEMA_READ)
+	{
+		if (result == DBMAZZ_SR_SCHEMA_NO_WAY)
+			dbmazz_sr_answer_error(answer, &job->verdict, err);
+		dbmazz_sr_fail(job);
+		return;
+	}
+	dbmazz_sr_cache_store(job->sr, job->request->target, schema);
+	job->plan = dbmazz_sr_cache_make(job->sr, job->request->batch->table, err);
+	if (job->plan != NULL)
+		ask_backend(job);
+	else
+	{
+		dbmazz_sr_cache_forget(job->sr, job->request->target);
+		dbmazz_sr_finish(job, err->status == DBMAZZ_ERR_NO_SPACE ?
+						 DBMAZZ_RETRY : DBMAZZ_REJECT);
+	}
+}
+
+/* Ask a frontend which backend is to have the rows. */
+static void
+ask_backend(DbmazzSrJob *job)
+{
+	DbmazzSpan	tail;
+
+	tail.data = job->plan->delete_tail;
+	tail.len = job->plan->delete_tail_len;
+	dbmazz_body_init(&job->body, job->request->batch, DBMAZZ_FRAME_JSON_ARRAY,
+					 tail);
+	if (job->body.nrows == 0)
+	{
+		/* The server takes an empty load for an error. */
+		dbmazz_sr_finish(job, DBMAZZ_DONE);
+		return;
+	}
+	dbmazz_sr_load_headers(&job->headers, job->config, job->request,
+						   job->plan);
+	dbmazz_sr_load_path(&job->path, job->config, job->request->target);
+	dbmazz_sr_text_clear(&job->post);
+	job->step = DBMAZZ_SR_STEP_REDIRECT;
+	dbmazz_sr_call(job, "PUT", MAX_LOAD_ANSWER);
+}
+
+static void
+redirect_ended(DbmazzSrJob *job)
+{
+	const DbmazzHttpAnswer *answer = dbmazz_http_answer(job->transfer);
+	DbmazzError *err = &job->completion.error;
+
+	if (answer->status == 307 && answer->complete)
+	{
+		if (take_redirect(job, answer))
+		{
+			job->step = DBMAZZ_SR_STEP_LOAD;
+			dbmazz_sr_call_there(job, "PUT", MAX_LOAD_ANSWER);
+		}
+		return;
+	}
+
+	/*
+	 * A frontend that answers itself has something to complain about; but not
+	 * about rows, for it has seen none.
+	 */
+	dbmazz_sr_answer_error(answer, &job->verdict, err);
+	if (job->verdict.outcome == DBMAZZ_DONE ||
+		job->verdict.reason == DBMAZZ_SR_DATA)
+	{
+		job->verdict.outcome = DBMAZZ_RETRY;
+		job->verdict.reason = DBMAZZ_SR_TRANSPORT;
+		dbmazz_error_set(err, DBMAZZ_ERR_UNSUPPORTED, 0,
+						 "StarRocks did not name a backend to send rows to");
+		dbmazz_error_hint(err, "The option url must name frontends, by their "
+						  "HTTP port (8030 by default).");
+	}
+	dbmazz_sr_fail(job);
+}
+
+/*
+ * From the answer to where the rows go.  False: the job is finished.
+ */
+static bool
+take_redirect(DbmazzSrJob *job, const DbmazzHttpAnswer *answer)
+{
+	const DbmazzSrConfig *config = job->config;
+	const char *location = answer->location != NULL ? answer->location : "";
+	DbmazzError *err = &job->completion.error;
+	const char *why = NULL;
+	DbmazzUrl	url;
+
+	if (++job->hops > MAX_HOPS)
+		why = "too many redirects";
+	else if (dbmazz_url_parse(location, strlen(location), &url, &why))
+	{
+		job->named = url;
+		job->named.path = "";
+		dbmazz_sr_text_clear(&job->path);
+		dbmazz_sr_text_addf(&job->path, "%s", url.path);
+		if (config->has_backend)
+		{
+			strcpy(url.host, config->backend.host);
+			if (config->backend.port != 0)
+				url.port = config->backend.port;
+			if (config->backend.has_scheme)
+				url.tls = config->backend.tls;
+		}
+		job->where = url;
+		job->where.path = "";
+		if (dbmazz_sr_call_allowed(job, &url))
+			return true;
+		why = "it leads from https to http";
+	}
+	memset(&job->verdict, 0, sizeof(job->verdict));
+	job->verdict.outcome = DBMAZZ_RETRY;
+	job->verdict.reason = DBMAZZ_SR_TRANSPORT;
+	dbmazz_error_set(err, DBMAZZ_ERR_UNSUPPORTED, 0,
+					 "redirect of the StarRocks frontend is not usable: %s",
+					 why);
+	dbmazz_error_hint(err, "The option be_address can name the address to "
+					  "send rows to.");
+	dbmazz_sr_fail(job);
+	return false;
+}
+
+static void
+load_ended(DbmazzSrJob *job)
+{
+	const DbmazzHttpAnswer *answer = dbmazz_http_answer(job->transfer);
+	DbmazzSrVerdict *verdict = &job->verdict;
+
+	job->completion.bytes = answer->bytes_sent;
+	if (answer->status == 307 && answer->complete &&
+		answer->phase == DBMAZZ_HTTP_UNSENT)
+	{
+		if (take_redirect(job, answer))
+			dbmazz_sr_call_there(job, "PUT", MAX_LOAD_ANSWER);
+		return;
+	}
+	dbmazz_sr_answer_load(answer, job->request->label, job->body.nrows,
+						  verdict, &job->completion.error);
+	job->completion.slow_down = verdict->slow_down;
+	if (verdict->outcome == DBMAZZ_DONE && verdict->ask_state)
+		dbmazz_sr_ask_state(job, job->request->label);
+	else if (verdict->outcome == DBMAZZ_REJECT)
+		rejected(job);
+	else if (verdict->outcome == DBMAZZ_DONE)
+		dbmazz_sr_finish(job, DBMAZZ_DONE);
+	else if (answer->phase == DBMAZZ_HTTP_UNSENT &&
+			 verdict->outcome == DBMAZZ_RETRY)
+		dbmazz_sr_fail(job);
+	else
+		dbmazz_sr_finish(job, verdict->outcome);
+}
+
+/* Perhaps our picture of the target was out of date. */
+static void
+rejected(DbmazzSrJob *job)
+{
+	const DbmazzTableDesc *desc = job->request->batch->table;
+
+	dbmazz_sr_cache_forget(job->sr, job->request->target);
+	dbmazz_sr_hint_reason(&job->completion.error, job->verdict.reason,
+						  job->config->database, desc);
+	if (job->verdict.error_url[0] != '\0' && ask_error_log(job))
+		return;
+	dbmazz_sr_finish(job, DBMAZZ_REJECT);
+}
+
+/*
+ * Get the log of bad rows, but only from the backend that had them: the answer
+ * must not make us call any address.  False: not done.
+ */
+static bool
+ask_error_log(DbmazzSrJob *job)
+{
+	const DbmazzSrConfig *config = job->config;
+	const char *text = job->verdict.error_url;
+	const char *why;
+	DbmazzUrl	url;
+
+	if (!dbmazz_url_parse(text, strlen(text), &url, &why) || !url.has_scheme)
+		return false;
+	if (strcmp(url.host, job->named.host) != 0 &&
+		strcmp(url.host, job->where.host) != 0)
+		return false;
+	dbmazz_sr_text_clear(&job->path);
+	dbmazz_sr_text_addf(&job->path, "%s", url.path);
+	if (config->has_backend)
+	{
+		url = job->where;
+		url.path = "";
+	}
+	if (!dbmazz_sr_call_allowed(job, &url))
+		return false;
+	job->where = url;
+	job->where.path = "";
+	job->step = DBMAZZ_SR_STEP_ERROR_LOG;
+	dbmazz_sr_call_there(job, "GET", MAX_ERROR_LOG);
+	return true;
+}
+
+/* It is only for the message; a log that cannot be had changes nothing. */
+static void
+error_log_ended(DbmazzSrJob *job)
+{
+	const DbmazzHttpAnswer *answer = dbmazz_http_answer(job->transfer);
+	char		lines[DBMAZZ_ERROR_DETAIL];
+
+	if (answer->status == 200)
+	{
+		dbmazz_sr_answer_error_log(answer->body, answer->body_len, lines,
+								   sizeof(lines));
+		if (lines[0] != '\0')
+			dbmazz_error_detail(&job->completion.error, "%s", lines);
+	}
+	dbmazz_sr_finish(job, DBMAZZ_REJECT);
+}
+
+/* Publish Timeout: committed, if the state says so. */
+static void
+state_ended(DbmazzSrJob *job)
+{
+	const DbmazzHttpAnswer *answer = dbmazz_http_answer(job->transfer);
+	DbmazzSrLabelState state;
+
+	state = dbmazz_sr_answer_state(answer, &job->verdict,
+								   &job->completion.error);
+	if (state == DBMAZZ_SR_LABEL_COMMITTED)
+		dbmazz_sr_finish(job, DBMAZZ_DONE);
+	else
+	{
+		if (job->completion.error.message[0] == '\0')
+			dbmazz_error_set(&job->completion.error, DBMAZZ_ERR_LIMIT, 0,
+							 "StarRocks does not know a load that it has "
+							 "committed");
+		dbmazz_sr_finish(job, DBMAZZ_DOUBT);
+	}
+}

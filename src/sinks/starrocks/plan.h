@@ -1,0 +1,33 @@
+/*
+ * plan.h
+ *		How the rows of one table description go to one target table: after the
+ *		two have been compared, the header "columns" and the end of deletes.
+ */
+#ifndef DBMAZZ_SR_PLAN_H
+#define DBMAZZ_SR_PLAN_H
+
+#include "core/tabledesc.h"
+#include "sinks/starrocks/schema.h"
+
+typedef struct DbmazzSrPlan
+{
+	int			refs;
+	uint64_t	key;			/* hash of the description */
+	char	   *columns;		/* value of the header "columns" */
+	char	   *delete_tail;	/* see body.h */
+	size_t		delete_tail_len;
+} DbmazzSrPlan;
+
+extern uint64_t dbmazz_sr_plan_key(const DbmazzTableDesc *desc);
+
+/*
+ * Compare and make the plan; the caller holds the first reference.  NULL: err
+ * tells what does not fit and, in its hint, the statement that repairs it.
+ */
+extern DbmazzSrPlan *dbmazz_sr_plan_create(const DbmazzTableDesc *desc,
+										   const DbmazzSrSchema *schema,
+										   const char *database,
+										   DbmazzError *err);
+extern void dbmazz_sr_plan_release(DbmazzSrPlan *plan);
+
+#endif							/* DBMAZZ_SR_PLAN_H */

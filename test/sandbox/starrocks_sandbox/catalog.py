@@ -47,6 +47,7 @@ class Table:
     comment: str = ""
     distributed: str = ""
     properties: dict = field(default_factory=dict)
+    reordered: bool = False                 # the stored columns are in another order
 
     @property
     def physical(self):

@@ -170,22 +170,29 @@ class Ddl:
     async def drop(self, node, current):
         kind = (node.args.get("kind") or "").upper()
         exists = node.args.get("exists")
-        if kind in ("DATABASE", "SCHEMA"):
-            name = node.this.name
-            if name not in self.catalog.databases:
-                if exists:
-                    return
-                raise SqlError(f"Can't drop database '{name}'; database doesn't exist", 1008)
+        targets = [node.this] if node.this else node.args.get("tables") or []
+        for target in targets:
+            if kind in ("DATABASE", "SCHEMA"):
+                await self._drop_database(target.name, exists)
+            elif kind == "TABLE":
+                await self._drop_table(target, current, exists)
+            else:
+                raise SqlError(f"DROP {kind} is not supported by this server")
+
+    async def _drop_database(self, name, exists):
+        if name in self.catalog.databases:
             await self.app.store.drop_database(name)
             self.app.txns.drop_database(name)
-            return
-        for target in [node.this] if node.this else node.args.get("tables") or []:
-            db, name = self.resolve(target, current)
-            table = self.catalog.table(db, name)
-            if table is not None:
-                await self.app.store.drop_table(table)
-            elif not exists:
-                raise SqlError(f"Unknown table '{db}.{name}'", 1051)
+        elif not exists:
+            raise SqlError(f"Can't drop database '{name}'; database doesn't exist", 1008)
+
+    async def _drop_table(self, target, current, exists):
+        db, name = self.resolve(target, current)
+        table = self.catalog.table(db, name)
+        if table is not None:
+            await self.app.store.drop_table(table)
+        elif not exists:
+            raise SqlError(f"Unknown table '{db}.{name}'", 1051)
 
     async def truncate(self, node, current):
         for target in node.expressions:
@@ -245,6 +252,7 @@ class Ddl:
                 index = table.columns.index(self._column(table, place.this.name)) + 1
             if index < len(table.keys()):
                 raise SqlError("Can not add value column before key columns")
+            table.reordered = True
         table.columns.insert(index, column)
         name = f"{table.physical}.{quote(column.name)}"
         statements.append(f"ALTER TABLE {table.physical} ADD COLUMN {quote(column.name)} {column.type.duck()}")

@@ -236,7 +236,7 @@ class Loader:
             raise LoadError(f"primary key size exceed the limit: {longest + fixed} > {KEY_LIMIT}")
 
     def _last_per_key(self, table):
-        keys = [table[c.name].to_pylist() for c in self.table.keys()]
+        keys = [key_list(table[c.name]) for c in self.table.keys()]
         values = keys[0] if len(keys) == 1 else list(zip(*keys))
         last = dict(zip(values, range(len(values))))
         if len(last) == len(values):
@@ -244,6 +244,15 @@ class Loader:
         if self.shuffle:
             return table.take(_not_last(values))
         return table.take(sorted(last.values()))
+
+
+def key_list(array):
+    """Key values for comparing; dates as numbers, since Python's have no year 0."""
+    if pa.types.is_date32(array.type):
+        array = array.cast(pa.int32())
+    elif pa.types.is_timestamp(array.type):
+        array = array.cast(pa.int64())
+    return array.to_pylist()
 
 
 def _not_last(values):

@@ -55,13 +55,19 @@ class Session(MimicSession):
         self.app = app
         # SHOW, DESCRIBE and information_schema are the engine's, not the library's.
         self.middlewares = [
-            self._set_var_middleware, self._set_middleware, self._use_middleware, self._kill_middleware,
+            self._variables, self._set_middleware, self._use_middleware, self._kill_middleware,
             self._begin_middleware, self._commit_middleware, self._rollback_middleware,
         ]
 
+    async def _variables(self, query):
+        """Put values for @@variables; not in DDL, where CURRENT_TIMESTAMP must stay."""
+        if isinstance(query.expression, (exp.Select, exp.SetOperation)):
+            return await self._set_var_middleware(query)
+        return await query.next()
+
     async def use(self, database):
         if database not in self.app.catalog.databases and database != "information_schema":
-            raise MysqlError(f"Unknown database '{database}'", code=ErrorCode.BAD_DB_ERROR)
+            raise MysqlError(f"Unknown database '{database}'", code=1049)
         self.database = database
 
     def _parse(self, sql):
@@ -76,16 +82,9 @@ class Session(MimicSession):
         try:
             result = await self.app.engine.execute(expression, sql, self.database)
         except SqlError as why:
-            raise MysqlError(str(why), code=_code(why.code)) from None
+            raise MysqlError(str(why), code=why.code) from None
         columns = [_column(name, kind) for name, kind in result.columns]
         return ResultSet(rows=result.rows, columns=columns)
-
-
-def _code(number):
-    try:
-        return ErrorCode(number)
-    except ValueError:
-        return ErrorCode.UNKNOWN_ERROR
 
 
 async def start(app, host, port):

@@ -15,7 +15,7 @@ from .catalog import quote
 from .ddl import Ddl, create_text
 from .errors import LoadError, SqlError
 from .infoschema import VIEWS, rows_of
-from .loader import Staged
+from .loader import Staged, key_list
 from .store import check_database
 
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
@@ -148,13 +148,22 @@ class Engine:
                 physical = f"is_{name}"
             else:
                 physical = self.ddl.find(table, db).physical
-            alias = table.args.get("alias") or exp.TableAlias(this=exp.to_identifier(table.name, quoted=True))
-            table.replace(exp.Table(this=exp.to_identifier(physical, quoted=True), alias=alias,
-                                    joins=table.args.get("joins")))
+            table.replace(self._source(node, table, physical, db))
         for column in node.find_all(exp.Column):
             column.set("db", None)
             column.set("catalog", None)
         return node.sql(dialect="duckdb"), views
+
+    def _source(self, node, table, physical, db):
+        """The storage table under the name by which the query knows it."""
+        alias = table.args.get("alias") or exp.TableAlias(this=exp.to_identifier(table.name, quoted=True))
+        source = exp.Table(this=exp.to_identifier(physical, quoted=True), alias=alias, joins=table.args.get("joins"))
+        known = None if physical.startswith("is_") else self.ddl.find(table, db)
+        if known is None or not known.reordered or node.this is table:
+            return source
+        names = [exp.column(c.name, quoted=True) for c in known.columns]
+        inner = exp.select(*names).from_(exp.to_identifier(physical, quoted=True))
+        return exp.Subquery(this=inner, alias=alias, joins=table.args.get("joins"))
 
     async def _select(self, node, db):
         sql, views = self._rewrite(node, db)
@@ -239,7 +248,7 @@ def last_rows(rows, table):
     """Keep the last row of each key."""
     if not table.upserts:
         return rows
-    keys = list(zip(*(rows[c.name].to_pylist() for c in table.keys())))
+    keys = list(zip(*(key_list(rows[c.name]) for c in table.keys())))
     last = dict(zip(keys, range(len(keys))))
     return rows if len(last) == len(keys) else rows.take(sorted(last.values()))
 

@@ -26,6 +26,7 @@ OBJS = $(CORE_OBJS) \
 	src/guc.o \
 	src/shmem.o \
 	src/queue.o \
+	src/debug_point.o \
 	src/wakeup.o \
 	src/report.o \
 	src/catalog.o \

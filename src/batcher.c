@@ -19,6 +19,7 @@
 #include "postgres.h"
 
 #include "batcher.h"
+#include "debug_point.h"
 #include "guc.h"
 #include "lib/ilist.h"
 #include "miscadmin.h"
@@ -175,6 +176,7 @@ seal(DbmazzBatcher *b, DbmazzOpenBatch *ob)
 					  ob->writer.nsegments, ob->writer.nbytes,
 					  ob->last_commit_lsn, ob->last_commit_time);
 	pfree(ob);
+	DBMAZZ_DEBUG_POINT("batch_sealed");
 }
 
 static void

@@ -17,6 +17,7 @@
 #include "access/xlog.h"
 #include "catalog.h"
 #include "checkpoint.h"
+#include "debug_point.h"
 #include "guc.h"
 #include "queue.h"
 #include "utils/memutils.h"
@@ -63,6 +64,7 @@ write_row(DbmazzCheckpointer *c, XLogRecPtr position)
 								  pg_atomic_read_u64(&counters->bytes),
 								  pg_atomic_read_u64(&counters->batches));
 	dbmazz_worker_commit();
+	DBMAZZ_DEBUG_POINT("checkpoint_committed");
 	c->written = position;
 }
 
@@ -97,5 +99,6 @@ dbmazz_checkpointer_step(DbmazzCheckpointer *c, XLogRecPtr shipped_lsn,
 		write_row(c, position);
 	pg_atomic_write_u64(&c->p->durable_lsn,
 						dbmazz_checkpoint_floor(c->written, tables_floor));
+	DBMAZZ_DEBUG_POINT("lsn_published");
 	return interval;
 }

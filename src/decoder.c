@@ -15,6 +15,7 @@
 #include "access/xlogreader.h"
 #include "access/xlogutils.h"
 #include "compat.h"
+#include "debug_point.h"
 #include "decoder.h"
 #include "guc.h"
 #include "miscadmin.h"
@@ -58,6 +59,7 @@ dbmazz_decoder_confirm(void *arg)
 	LogicalConfirmReceivedLocation(lsn);
 	/* the server does this only when the catalog xmin moved as well */
 	ReplicationSlotsComputeRequiredLSN();
+	DBMAZZ_DEBUG_POINT("slot_confirmed");
 	session.confirmed = lsn;
 	pg_atomic_write_u64(&p->confirmed_lsn, lsn);
 }
@@ -221,6 +223,7 @@ dbmazz_decoder_make_slot(DbmazzPipeline *p, const char *slot, bool may_adopt)
 	start = MyReplicationSlot->data.confirmed_flush;
 	FreeDecodingContext(ctx);
 	ReplicationSlotPersist();
+	DBMAZZ_DEBUG_POINT("slot_created");
 	ReplicationSlotRelease();
 	return start;
 }

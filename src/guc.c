@@ -15,6 +15,7 @@
 #include <limits.h>
 
 #include "compat.h"
+#include "debug_point.h"
 #include "guc.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
@@ -270,6 +271,13 @@ dbmazz_guc_init(bool preloading)
 							 "Whether the certificate of StarRocks is checked.",
 							 NULL, &starrocks_tls_verify, true,
 							 PGC_SUSET, 0, NULL, NULL, NULL);
+#ifdef DBMAZZ_DEBUG_POINTS
+	DefineCustomStringVariable(PREFIX "debug_point",
+							   "Breaks a process at a named point, for tests.",
+							   NULL, &dbmazz_debug_point, "",
+							   PGC_SIGHUP, GUC_NOT_IN_SAMPLE,
+							   NULL, NULL, NULL);
+#endif
 	MarkGUCPrefixReserved("dbmazz");
 }
 

@@ -11,6 +11,7 @@
 #include "access/xlog.h"
 #include "checkpoint.h"
 #include "compat.h"
+#include "debug_point.h"
 #include "guc.h"
 #include "miscadmin.h"
 #include "queue.h"
@@ -110,6 +111,7 @@ begin_epoch(Ship *s)
 	s->tables = dbmazz_catalog_tables(s->id);
 	MemoryContextSwitchTo(old);
 	dbmazz_worker_commit();
+	DBMAZZ_DEBUG_POINT("epoch_raised");
 	check_identity(s, destination);
 
 	dbmazz_error_reset(&error);

@@ -14,6 +14,7 @@
 
 #include "core/backoff.h"
 #include "core/label.h"
+#include "debug_point.h"
 #include "guc.h"
 #include "lib/ilist.h"
 #include "miscadmin.h"
@@ -354,6 +355,7 @@ stop_lane(DbmazzShipper *s, Lane *lane, const DbmazzError *error)
 	dbmazz_catalog_stop_table(s->id, lane->target, lane->relid, lane->source,
 							  lsn, error);
 	dbmazz_worker_commit();
+	DBMAZZ_DEBUG_POINT("table_stopped");
 	lane->stopped = true;
 	lane->own_lsn = lsn;
 	pg_atomic_fetch_add_u32(&s->p->tables_stopped, 1);
@@ -397,6 +399,8 @@ start_request(DbmazzShipper *s, Lane *lane, DbmazzRequestKind kind)
 	lane->phase = LANE_BUSY;
 	s->nbusy++;
 	s->routine->start(s->sink, &lane->request);
+	if (kind == DBMAZZ_REQUEST_LOAD)
+		DBMAZZ_DEBUG_POINT("request_started");
 }
 
 static void
@@ -543,6 +547,7 @@ complete(DbmazzShipper *s, const DbmazzCompletion *c)
 	if (lane == NULL || lane->phase != LANE_BUSY || c->id != lane->request.id)
 		elog(ERROR, "sink completed a request that was not started");
 	kind = lane->request.kind;
+	DBMAZZ_DEBUG_POINT("answer_received");
 	lane->phase = LANE_IDLE;
 	s->nbusy--;
 	pg_atomic_fetch_add_u64(&s->p->counters.bytes, c->bytes);

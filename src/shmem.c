@@ -69,6 +69,7 @@ shmem_startup(void)
 		DbmazzShmem->rescan_all = true;
 		pg_atomic_init_u64(&DbmazzShmem->commit_lsn, 0);
 		pg_atomic_init_u64(&DbmazzShmem->asleep, 0);
+		pg_atomic_init_u64(&DbmazzShmem->debug_fired, 0);
 		DbmazzShmem->npipelines = dbmazz_max_pipelines;
 		for (i = 0; i < dbmazz_max_pipelines; i++)
 			pipeline_init(&DbmazzShmem->pipelines[i]);

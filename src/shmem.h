@@ -144,6 +144,8 @@ typedef struct DbmazzShared
 	pg_atomic_uint64 asleep;	/* bit i: the decoder of pipeline i sleeps and
 								 * wants to hear of commits */
 
+	pg_atomic_uint64 debug_fired;	/* see debug_point.c */
+
 	int			npipelines;		/* constant after start */
 	DbmazzPipeline pipelines[FLEXIBLE_ARRAY_MEMBER];
 } DbmazzShared;

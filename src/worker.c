@@ -109,6 +109,8 @@ dbmazz_worker_connect(Oid dboid)
 {
 	BackgroundWorkerInitializeConnectionByOid(dboid, InvalidOid, 0);
 
+	pgstat_report_appname(MyBgworkerEntry->bgw_name);
+
 	/*
 	 * Our own commits must be on disk here before the slot moves, but must
 	 * never wait for a standby: that would stall a shutdown.

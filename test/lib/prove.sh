@@ -6,7 +6,7 @@
 #
 # A TEST is a file, or the name of one in test/t without its suffix.  Without
 # names all of test/t run.  PROVE_JOBS (default 2) run at a time; PROVE_FLAGS
-# is passed on.  Logs and data directories are in tmp_check/tap.
+# is passed on.  Logs are in tmp_check/log, data directories beside it.
 #
 # Tests find the sandbox by DBMAZZ_SANDBOX_PYTHON and PYTHONPATH.
 #
@@ -26,9 +26,9 @@ tests=${pgxs%/makefiles/pgxs.mk}/test
 files=()
 for name in "$@"; do
 	if [ -e "$name" ]; then
-		files+=("$(readlink -f "$name")")
+		files+=("$(realpath --relative-to="$root/test" "$name")")
 	elif [ -e "$root/test/t/$name.pl" ]; then
-		files+=("$root/test/t/$name.pl")
+		files+=("t/$name.pl")
 	else
 		echo "$0: there is no test \"$name\"" >&2
 		exit 2
@@ -36,7 +36,7 @@ for name in "$@"; do
 done
 if [ $# = 0 ]; then
 	for file in "$root"/test/t/*.pl; do
-		[ -e "$file" ] && files+=("$file")
+		[ ! -e "$file" ] || files+=("t/${file##*/}")
 	done
 fi
 if [ ${#files[@]} = 0 ]; then
@@ -45,9 +45,11 @@ if [ ${#files[@]} = 0 ]; then
 	exit 0
 fi
 
-out=$root/tmp_check/tap
-rm -rf "$out"
-mkdir -p "$out/log"
+# where PostgreSQL's modules put things up to version 15, whatever one says
+out=$root/tmp_check
+mkdir -p "$out"
+rm -rf "$out/log" "$out/portlock" "$out"/t_* "$out"/tmp_test_*
+mkdir "$out/log"
 
 if [ -z "${DBMAZZ_SANDBOX_PYTHON:-}" ]; then
 	DBMAZZ_SANDBOX_PYTHON=$("$root/test/lib/sandbox_python.sh")
@@ -60,15 +62,14 @@ export PG_CONFIG=$pg_config
 PATH=$("$pg_config" --bindir):$PATH
 export PATH
 export PG_REGRESS=$tests/regress/pg_regress
-export TESTDIR=$out TESTDATADIR=$out/data TESTLOGDIR=$out/log
+export TESTDIR=$root TESTDATADIR=$out TESTLOGDIR=$out/log
 export PGPORT=65432
-mkdir -p "$TESTDATADIR"
 
 cd "$root/test"
 status=0
 # shellcheck disable=SC2086
 prove -I "$tests/perl" -I "$root/test/lib" --timer -j "${PROVE_JOBS:-2}" \
-	${PROVE_FLAGS:-} "${files[@]}" 2>&1 | tee "$out/summary" || status=$?
+	${PROVE_FLAGS:-} "${files[@]}" 2>&1 | tee "$out/tap_summary" || status=$?
 
 awk -v status="$status" '
 	/^Files=/ { split($0, f, /[=,]/); total = f[4] }
@@ -80,5 +81,5 @@ awk -v status="$status" '
 		passed = total - failed
 		if (passed < 0) passed = 0
 		printf "%d passed, %d failed\n", passed, failed
-	}' "$out/summary"
+	}' "$out/tap_summary"
 exit "$status"

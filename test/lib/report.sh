@@ -72,11 +72,11 @@ failure_details()
 			done ;;
 		tap | core)
 			# the logs of those tests that failed, the servers' among them
-			sed -n 's/^\(t\/\|.*\/t\/\)\([^ ]*\)\.pl .*\(Dubious\|Failed\|Wstat\).*/\2/p' \
-				"$source/tmp_check/tap/summary" | sort -u | head -n 8 |
+			sed -n 's/^\(.*\/\)\{0,1\}\([^ ]*\)\.pl  *(Wstat.*/\2/p' \
+				"$source/tmp_check/tap_summary" | sort -u | head -n 8 |
 				while read -r test; do
-					for file in "$source"/tmp_check/tap/log/regress_log_"$test" \
-						"$source"/tmp_check/tap/log/"$test"_*.log; do
+					for file in "$source"/tmp_check/log/regress_log_"$test" \
+						"$source"/tmp_check/log/*"$test"_*.log; do
 						show_tail "$file" 50
 					done
 				done ;;

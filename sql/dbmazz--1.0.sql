@@ -10,7 +10,7 @@ CREATE TABLE dbmazz.pipeline (
 	name		name NOT NULL UNIQUE,
 	owner		regrole NOT NULL,
 	publication	name NOT NULL,
-	slot		name NOT NULL,
+	slot		name NOT NULL UNIQUE,
 	sink		name NOT NULL,
 	server		name,
 	encoding	text NOT NULL,
@@ -83,6 +83,8 @@ CREATE FUNCTION dbmazz.create_pipeline(
 	settings	text[] DEFAULT '{}')
 RETURNS void
 AS 'MODULE_PATHNAME', 'dbmazz_create_pipeline' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION dbmazz.create_pipeline(name, name, name, name, name, boolean, text[])
+IS 'define a pipeline that sends the tables of a publication to a destination';
 
 CREATE FUNCTION dbmazz.alter_pipeline(
 	name		name,
@@ -91,18 +93,26 @@ CREATE FUNCTION dbmazz.alter_pipeline(
 	settings	text[] DEFAULT NULL)
 RETURNS void
 AS 'MODULE_PATHNAME', 'dbmazz_alter_pipeline' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION dbmazz.alter_pipeline(name, name, name, text[])
+IS 'change the publication, the destination or settings of a pipeline';
 
 CREATE FUNCTION dbmazz.drop_pipeline(name name)
 RETURNS void
 AS 'MODULE_PATHNAME', 'dbmazz_drop_pipeline' LANGUAGE C VOLATILE STRICT;
+COMMENT ON FUNCTION dbmazz.drop_pipeline(name)
+IS 'remove a stopped pipeline and its replication slot';
 
 CREATE FUNCTION dbmazz.start_pipeline(name name)
 RETURNS void
 AS 'MODULE_PATHNAME', 'dbmazz_start_pipeline' LANGUAGE C VOLATILE STRICT;
+COMMENT ON FUNCTION dbmazz.start_pipeline(name)
+IS 'start a pipeline when the transaction commits';
 
 CREATE FUNCTION dbmazz.stop_pipeline(name name)
 RETURNS void
 AS 'MODULE_PATHNAME', 'dbmazz_stop_pipeline' LANGUAGE C VOLATILE STRICT;
+COMMENT ON FUNCTION dbmazz.stop_pipeline(name)
+IS 'stop a pipeline when the transaction commits';
 
 CREATE FUNCTION dbmazz.wait_for(
 	name		name,
@@ -110,9 +120,147 @@ CREATE FUNCTION dbmazz.wait_for(
 	timeout		interval DEFAULT NULL)
 RETURNS boolean
 AS 'MODULE_PATHNAME', 'dbmazz_wait_for' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION dbmazz.wait_for(name, pg_lsn, interval)
+IS 'wait until the target holds all changes up to an LSN';
 
 CREATE FUNCTION dbmazz.target_ddl(
 	relation	regclass,
 	sink		name DEFAULT 'starrocks')
 RETURNS text
 AS 'MODULE_PATHNAME', 'dbmazz_target_ddl' LANGUAGE C STABLE STRICT;
+COMMENT ON FUNCTION dbmazz.target_ddl(regclass, name)
+IS 'the statement that makes a target table';
+
+/* What shared memory knows of this database's pipelines; for the views. */
+CREATE FUNCTION dbmazz.stat_get_pipelines(
+	OUT id integer,
+	OUT state text,
+	OUT decoder_pid integer,
+	OUT shipper_pid integer,
+	OUT epoch bigint,
+	OUT position_lsn pg_lsn,
+	OUT decoded_lsn pg_lsn,
+	OUT oldest_commit_time timestamptz,
+	OUT rows bigint,
+	OUT changes bigint,
+	OUT bytes bigint,
+	OUT batches bigint,
+	OUT retries bigint,
+	OUT buffered_batches bigint,
+	OUT buffered_bytes bigint,
+	OUT tables_stopped bigint,
+	OUT last_error text,
+	OUT last_error_detail text,
+	OUT last_error_hint text,
+	OUT last_error_time timestamptz,
+	OUT state_since timestamptz,
+	OUT preloaded boolean)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'dbmazz_stat_get_pipelines' LANGUAGE C VOLATILE STRICT;
+
+/* ---- destinations ------------------------------------------------------- */
+
+CREATE FUNCTION dbmazz.fdw_validator(text[], oid)
+RETURNS void
+AS 'MODULE_PATHNAME', 'dbmazz_fdw_validator' LANGUAGE C STRICT;
+
+CREATE FOREIGN DATA WRAPPER dbmazz NO HANDLER
+	VALIDATOR dbmazz.fdw_validator;
+
+/* ---- views -------------------------------------------------------------- */
+
+CREATE VIEW dbmazz.pipelines AS
+SELECT p.id,
+	p.name,
+	p.owner,
+	p.publication,
+	p.slot AS slot_name,
+	p.sink,
+	p.server,
+	p.encoding,
+	p.settings,
+	coalesce(r.enabled, false) AS enabled,
+	r.uid,
+	p.created_at,
+	r.changed_at AS enabled_changed_at
+FROM dbmazz.pipeline p
+LEFT JOIN dbmazz.run_state r ON r.pipeline = p.id;
+
+/*
+ * A pipeline that runs is in shared memory.  Of one that does not, the
+ * checkpoint tells how far it came.
+ */
+CREATE VIEW dbmazz.stat_pipeline AS
+SELECT p.id,
+	p.name,
+	coalesce(s.state,
+			 CASE WHEN r.enabled THEN 'starting' ELSE 'stopped' END) AS state,
+	s.decoder_pid,
+	s.shipper_pid,
+	coalesce(nullif(s.epoch, 0), c.epoch) AS epoch,
+	p.slot AS slot_name,
+	c.start_lsn,
+	c.lsn AS checkpoint_lsn,
+	l.confirmed_flush_lsn,
+	coalesce(s.position_lsn, c.lsn) AS position_lsn,
+	s.decoded_lsn,
+	pg_catalog.pg_wal_lsn_diff(w.lsn, coalesce(s.position_lsn, c.lsn))
+		::bigint AS lag_bytes,
+	CASE WHEN s.position_lsn IS NOT NULL THEN
+		greatest(coalesce(pg_catalog.clock_timestamp() - s.oldest_commit_time,
+						  '0'::interval), '0'::interval)
+	END AS lag,
+	greatest(s.rows, c.rows, 0) AS rows,
+	coalesce(s.changes, 0) AS changes,
+	greatest(s.bytes, c.bytes, 0) AS bytes,
+	greatest(s.batches, c.batches, 0) AS batches,
+	coalesce(s.retries, 0) AS retries,
+	coalesce(s.buffered_batches, 0) AS buffered_batches,
+	coalesce(s.buffered_bytes, 0) AS buffered_bytes,
+	s.last_error,
+	s.last_error_detail,
+	s.last_error_hint,
+	s.last_error_time,
+	coalesce(s.state_since, r.changed_at) AS state_since
+FROM dbmazz.pipeline p
+LEFT JOIN dbmazz.run_state r ON r.pipeline = p.id
+LEFT JOIN dbmazz.checkpoints c ON c.pipeline = p.id
+LEFT JOIN dbmazz.stat_get_pipelines() s ON s.id = p.id
+LEFT JOIN pg_catalog.pg_replication_slots l ON l.slot_name = p.slot
+CROSS JOIN (SELECT CASE WHEN pg_catalog.pg_is_in_recovery()
+				THEN pg_catalog.pg_last_wal_replay_lsn()
+				ELSE pg_catalog.pg_current_wal_flush_lsn() END) w (lsn);
+
+CREATE VIEW dbmazz.stat_table AS
+SELECT p.id AS pipeline_id,
+	p.name AS pipeline,
+	t.relation AS relid,
+	t.source AS relation,
+	t.target,
+	t.state,
+	t.lsn,
+	pg_catalog.pg_wal_lsn_diff(w.lsn, t.lsn)::bigint AS retained_bytes,
+	t.error,
+	t.detail,
+	t.hint,
+	t.updated_at
+FROM dbmazz.pipeline_tables t
+JOIN dbmazz.pipeline p ON p.id = t.pipeline
+CROSS JOIN (SELECT CASE WHEN pg_catalog.pg_is_in_recovery()
+				THEN pg_catalog.pg_last_wal_replay_lsn()
+				ELSE pg_catalog.pg_current_wal_flush_lsn() END) w (lsn);
+
+/* ---- privileges --------------------------------------------------------- */
+
+/*
+ * Functions are granted one by one; the tables are for nobody.  FDW and
+ * validator have no PUBLIC privileges that matter: a server needs USAGE on the
+ * wrapper, which only its owner has.
+ */
+REVOKE ALL ON ALL TABLES IN SCHEMA dbmazz FROM PUBLIC;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA dbmazz FROM PUBLIC;
+
+GRANT USAGE ON SCHEMA dbmazz TO pg_monitor;
+GRANT SELECT ON dbmazz.pipelines, dbmazz.stat_pipeline, dbmazz.stat_table
+	TO pg_monitor;
+GRANT EXECUTE ON FUNCTION dbmazz.stat_get_pipelines() TO pg_monitor;

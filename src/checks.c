@@ -170,7 +170,7 @@ free_slots(void)
 }
 
 void
-dbmazz_check_new_slot(const char *slot)
+dbmazz_check_slot_name(const char *slot)
 {
 	char	   *pipeline;
 
@@ -181,15 +181,21 @@ dbmazz_check_new_slot(const char *slot)
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("replication slot \"%s\" belongs to pipeline \"%s\"",
 						slot, pipeline),
-				 errhint("Name another one, for example slot => '%s'.",
-						 free_slot_name(slot))));
-	if (!is_slot_free(slot))
+				 errhint("Create the pipeline with another one, for example "
+						 "slot => '%s'.", free_slot_name(slot))));
+}
+
+void
+dbmazz_check_slot_room(const char *slot)
+{
+	if (SearchNamedReplicationSlot(slot, true) != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("replication slot \"%s\" already exists", slot),
-				 errhint("Name another one, for example slot => '%s', or drop "
-						 "it with pg_drop_replication_slot() if nobody needs "
-						 "it.", free_slot_name(slot))));
+				 errhint("Create the pipeline with another one, for example "
+						 "slot => '%s'; or, if nobody needs this one, use "
+						 "pg_drop_replication_slot().",
+						 free_slot_name(slot))));
 	if (free_slots() == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
@@ -209,16 +215,7 @@ dbmazz_check_publication(const char *publication)
 						 quote_identifier(publication))));
 }
 
-/* ---- settings and destination -------------------------------------------- */
-
-void
-dbmazz_check_settings(List *settings)
-{
-	ListCell   *lc;
-
-	foreach(lc, settings)
-		dbmazz_guc_check_setting(lfirst(lc));
-}
+/* ---- destination --------------------------------------------------------- */
 
 static void
 check_owner_and_server(const DbmazzPipelineRow *row)

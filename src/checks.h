@@ -19,13 +19,13 @@ extern void dbmazz_check_server(void);
 /* The name of a new pipeline fits; so does a slot's. */
 extern void dbmazz_check_name(const char *name);
 
-/* Nobody has the slot, and there is room for one more. */
-extern void dbmazz_check_new_slot(const char *slot);
+/* No pipeline of this database has the slot. */
+extern void dbmazz_check_slot_name(const char *slot);
+
+/* There is no such slot, and room for one more. */
+extern void dbmazz_check_slot_room(const char *slot);
 
 extern void dbmazz_check_publication(const char *publication);
-
-/* Every item of "name=value". */
-extern void dbmazz_check_settings(List *settings);
 
 /*
  * The sink exists, the owner may use the destination, its options are complete

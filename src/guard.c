@@ -99,8 +99,7 @@ do_after_commit(const Action *action)
 
 	if (p != NULL && action->what == DBMAZZ_AT_COMMIT_RECONFIGURE)
 		dbmazz_pipeline_wake(p, DBMAZZ_ROLE_SHIPPER);
-	else
-		dbmazz_request_rescan(MyDatabaseId);
+	dbmazz_request_rescan(MyDatabaseId);
 }
 
 static void

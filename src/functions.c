@@ -1,0 +1,429 @@
+/*
+ * functions.c
+ *		The SQL functions that make, change, start, stop and drop pipelines.
+ *
+ * NOTES
+ *	  They check and write rows; the launcher acts on them after commit.  A
+ *	  function never waits for what needs its own commit: making a slot waits for
+ *	  the transactions under way, its caller's too.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog.h"
+#include "catalog/pg_type.h"
+#include "checks.h"
+#include "compat.h"
+#include "dbmazz_sink.h"
+#include "fmgr.h"
+#include "guard.h"
+#include "guc.h"
+#include "miscadmin.h"
+#include "shmem.h"
+#include "sink.h"
+#include "storage/latch.h"
+#include "utils/acl.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+/* How long drop_pipeline() waits for workers that are leaving. */
+#define LEAVE_TIMEOUT_MS	10000
+#define LEAVE_STEP_MS		20
+
+PG_FUNCTION_INFO_V1(dbmazz_create_pipeline);
+PG_FUNCTION_INFO_V1(dbmazz_alter_pipeline);
+PG_FUNCTION_INFO_V1(dbmazz_drop_pipeline);
+PG_FUNCTION_INFO_V1(dbmazz_start_pipeline);
+PG_FUNCTION_INFO_V1(dbmazz_stop_pipeline);
+
+/* ---- arguments ----------------------------------------------------------- */
+
+static char *
+name_arg(FunctionCallInfo fcinfo, int n, const char *arg_name)
+{
+	if (PG_ARGISNULL(n))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("argument \"%s\" must not be null", arg_name)));
+	return pstrdup(NameStr(*PG_GETARG_NAME(n)));
+}
+
+/* Without the item of the same name as 'item', if there is one. */
+static List *
+remove_setting(List *settings, const char *item)
+{
+	size_t		len = strchr(item, '=') - item + 1;
+	ListCell   *lc;
+
+	foreach(lc, settings)
+	{
+		if (strncmp(lfirst(lc), item, len) == 0)
+			return list_delete_cell(settings, lc);
+	}
+	return settings;
+}
+
+/*
+ * Put one item into a list of settings.  The value DEFAULT takes the pipeline's
+ * own value away.
+ */
+static List *
+merge_setting(List *settings, char *item)
+{
+	char	   *equals = strchr(item, '=');
+
+	for (char *p = item; equals != NULL && p < equals; p++)
+		*p = pg_ascii_tolower((unsigned char) *p);
+	if (equals != NULL && pg_strcasecmp(equals + 1, "default") == 0 &&
+		dbmazz_guc_is_pipeline_setting(pnstrdup(item, equals - item)))
+		return remove_setting(settings, item);
+	dbmazz_guc_check_setting(item);
+	return lappend(remove_setting(settings, item), item);
+}
+
+/* Put all items of a text[] argument into a list of settings. */
+static List *
+merge_settings(List *settings, ArrayType *array)
+{
+	Datum	   *elements;
+	bool	   *nulls;
+	int			n;
+
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT,
+					  &elements, &nulls, &n);
+	for (int i = 0; i < n; i++)
+	{
+		if (nulls[i])
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("an item of a pipeline's settings is null"),
+					 errhint("Use name=DEFAULT to take a pipeline's own value "
+							 "away.")));
+		settings = merge_setting(settings, TextDatumGetCString(elements[i]));
+	}
+	return settings;
+}
+
+/* Sixteen random hexadecimal digits. */
+static char *
+new_uid(void)
+{
+	uint8		bytes[(DBMAZZ_UID_SIZE - 1) / 2];
+	char	   *uid = palloc(DBMAZZ_UID_SIZE);
+
+	if (!pg_strong_random(bytes, sizeof(bytes)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not generate a random identity")));
+	for (int i = 0; i < (int) sizeof(bytes); i++)
+		snprintf(uid + 2 * i, 3, "%02x", bytes[i]);
+	return uid;
+}
+
+/* The pipeline, locked; the caller must be its owner or a superuser. */
+static DbmazzPipelineRow *
+get_own_pipeline(const char *name)
+{
+	DbmazzPipelineRow *row = dbmazz_catalog_lock_pipeline(name);
+
+	if (row == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("pipeline \"%s\" does not exist", name),
+				 errhint("The view dbmazz.pipelines shows all pipelines of this "
+						 "database.")));
+	if (!has_privs_of_role(GetUserId(), row->owner))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("must be owner of pipeline \"%s\"", name)));
+	return row;
+}
+
+/* What the registry knows of it; false if it is not there: stopped. */
+static bool
+is_registered(int32 id, DbmazzState *state)
+{
+	DbmazzPipeline *p;
+
+	if (DbmazzShmem == NULL)
+		return false;
+	LWLockAcquire(dbmazz_registry_lock(), LW_SHARED);
+	p = dbmazz_pipeline_find(MyDatabaseId, id);
+	if (p != NULL)
+		*state = dbmazz_pipeline_state(p);
+	LWLockRelease(dbmazz_registry_lock());
+	return p != NULL;
+}
+
+/* ---- create_pipeline ------------------------------------------------------ */
+
+static void
+check_copy(FunctionCallInfo fcinfo, int n)
+{
+	if (!PG_ARGISNULL(n) && !PG_GETARG_BOOL(n))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("the initial copy of tables is not built yet"),
+			 errhint("Use copy => false: changes count from the start of the "
+					 "pipeline on, rows that are there before are not "
+					 "copied.")));
+}
+
+static char *
+choose_encoding(const DbmazzSinkRoutine *routine)
+{
+	if ((routine->encodings & DBMAZZ_ENCODING_JSON) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("sink \"%s\" takes no encoding that dbmazz has",
+						routine->name)));
+	return pstrdup("json");
+}
+
+Datum
+dbmazz_create_pipeline(PG_FUNCTION_ARGS)
+{
+	DbmazzPipelineRow row = {0};
+
+	row.name = name_arg(fcinfo, 0, "name");
+	row.publication = name_arg(fcinfo, 1, "publication");
+	row.slot = name_arg(fcinfo, 2, "slot");
+	row.sink = name_arg(fcinfo, 3, "sink");
+	if (!PG_ARGISNULL(4))
+		row.server = pstrdup(NameStr(*PG_GETARG_NAME(4)));
+	row.owner = GetUserId();
+
+	dbmazz_check_server();
+	dbmazz_check_name(row.name);
+	if (dbmazz_catalog_pipeline_by_name(row.name) != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("pipeline \"%s\" already exists", row.name),
+				 errhint("Choose another name, or use "
+						 "dbmazz.alter_pipeline().")));
+	check_copy(fcinfo, 5);
+	dbmazz_check_publication(row.publication);
+	if (!PG_ARGISNULL(6))
+		row.settings = merge_settings(NIL, PG_GETARG_ARRAYTYPE_P(6));
+	(void) dbmazz_check_destination(&row);
+	row.encoding = choose_encoding(dbmazz_sink_routine(row.sink));
+	dbmazz_check_slot_name(row.slot);
+	dbmazz_check_slot_room(row.slot);
+	dbmazz_check_privileges(&row,
+							dbmazz_catalog_published_tables(row.publication));
+	row.uid = new_uid();
+	(void) dbmazz_catalog_add_pipeline(&row);
+	PG_RETURN_VOID();
+}
+
+/* ---- alter_pipeline ------------------------------------------------------- */
+
+static bool
+same_text(const char *a, const char *b)
+{
+	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+/* A pipeline's own value of a setting, or NULL. */
+static const char *
+setting_of(const DbmazzPipelineRow *row, const char *name)
+{
+	size_t		len = strlen(name);
+	ListCell   *lc;
+
+	foreach(lc, row->settings)
+	{
+		const char *item = lfirst(lc);
+
+		if (strncmp(item, name, len) == 0 && item[len] == '=')
+			return item + len + 1;
+	}
+	return NULL;
+}
+
+static void
+check_stopped(const DbmazzPipelineRow *row, const char *what)
+{
+	DbmazzState state;
+
+	if (row->enabled || is_registered(row->id, &state))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("cannot change the %s of pipeline \"%s\" while it is "
+						"running", what, row->name),
+				 errhint("Use dbmazz.stop_pipeline() first.")));
+}
+
+/*
+ * The destination that the checkpoint remembers must be the one that rows go
+ * to.  This command is how a user says that another one has all of them.
+ */
+static void
+change_destination(const DbmazzPipelineRow *row)
+{
+	char	   *wanted = dbmazz_check_destination(row);
+	char	   *known = dbmazz_catalog_destination(row->id);
+
+	if (known == NULL || strcmp(known, wanted) == 0)
+		return;
+	check_stopped(row, "destination");
+	dbmazz_catalog_set_destination(row->id, wanted);
+	ereport(NOTICE,
+			(errmsg("pipeline \"%s\" goes on at another destination",
+					row->name),
+			 errdetail("Rows that were sent to the old one are not sent "
+					   "again.")));
+}
+
+Datum
+dbmazz_alter_pipeline(PG_FUNCTION_ARGS)
+{
+	DbmazzPipelineRow *old = get_own_pipeline(name_arg(fcinfo, 0, "name"));
+	DbmazzPipelineRow row = *old;
+
+	if (!PG_ARGISNULL(1))
+		row.publication = name_arg(fcinfo, 1, "publication");
+	if (!PG_ARGISNULL(2))
+	{
+		row.server = name_arg(fcinfo, 2, "server");
+		if (row.server[0] == '\0')
+			row.server = NULL;	/* back to the settings */
+	}
+	if (!PG_ARGISNULL(3))
+		row.settings = merge_settings(list_copy(old->settings),
+									  PG_GETARG_ARRAYTYPE_P(3));
+
+	if (!same_text(row.publication, old->publication))
+	{
+		check_stopped(old, "publication");
+		dbmazz_check_publication(row.publication);
+		dbmazz_check_privileges(&row,
+								dbmazz_catalog_published_tables(row.publication));
+	}
+	if (!same_text(row.server, old->server))
+		check_stopped(old, "server");
+	if (!same_text(setting_of(&row, "table_name_template"),
+				   setting_of(old, "table_name_template")))
+		check_stopped(old, "table names");
+	change_destination(&row);
+	dbmazz_catalog_change_pipeline(&row);
+	dbmazz_guard_at_commit(DBMAZZ_AT_COMMIT_RECONFIGURE, row.id, NULL);
+	PG_RETURN_VOID();
+}
+
+/* ---- start_pipeline ------------------------------------------------------- */
+
+static void
+check_not_running(const DbmazzPipelineRow *row)
+{
+	DbmazzState state;
+
+	if (!row->enabled)
+		return;
+	if (is_registered(row->id, &state) &&
+		(state == DBMAZZ_STATE_FAILED || state == DBMAZZ_STATE_BACKOFF))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_IN_USE),
+			 errmsg("pipeline \"%s\" is already running", row->name),
+			 errhint("Its state is in dbmazz.stat_pipeline.  To restart it, use "
+					 "dbmazz.stop_pipeline() first.")));
+}
+
+Datum
+dbmazz_start_pipeline(PG_FUNCTION_ARGS)
+{
+	DbmazzPipelineRow *row;
+	DbmazzCatalogScope scope;
+	List	   *tables;
+
+	dbmazz_check_server();
+	row = get_own_pipeline(name_arg(fcinfo, 0, "name"));
+	check_not_running(row);
+	dbmazz_check_publication(row->publication);
+	(void) dbmazz_check_destination(row);
+	tables = dbmazz_catalog_published_tables(row->publication);
+	dbmazz_check_tables(row, tables);
+	dbmazz_check_privileges(row, tables);
+	if (dbmazz_catalog_destination(row->id) == NULL)
+		dbmazz_check_slot_room(row->slot);	/* it was never started */
+	dbmazz_check_workers(row);
+
+	dbmazz_catalog_enable_pipeline(row->id, new_uid(), true);
+	dbmazz_catalog_enter(&scope);
+	dbmazz_catalog_resume_tables(row->id);
+	dbmazz_catalog_leave(&scope);
+	dbmazz_guard_at_commit(DBMAZZ_AT_COMMIT_RESTART, row->id, NULL);
+	PG_RETURN_VOID();
+}
+
+/* ---- stop_pipeline and drop_pipeline -------------------------------------- */
+
+Datum
+dbmazz_stop_pipeline(PG_FUNCTION_ARGS)
+{
+	DbmazzPipelineRow *row = get_own_pipeline(name_arg(fcinfo, 0, "name"));
+
+	if (!row->enabled)
+	{
+		ereport(NOTICE,
+				(errmsg("pipeline \"%s\" is already stopped", row->name)));
+		PG_RETURN_VOID();
+	}
+	dbmazz_catalog_enable_pipeline(row->id, row->uid, false);
+	dbmazz_guard_at_commit(DBMAZZ_AT_COMMIT_RESCAN, row->id, NULL);
+	PG_RETURN_VOID();
+}
+
+/*
+ * Wait until the workers have left.  Only for a stop that is committed: the
+ * launcher does not see one of this transaction.
+ */
+static bool
+wait_until_stopped(const DbmazzPipelineRow *row)
+{
+	TimestampTz deadline;
+	DbmazzState state;
+
+	if (row->enabled)
+		return false;
+	deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+										   LEAVE_TIMEOUT_MS);
+	while (is_registered(row->id, &state))
+	{
+		if (dbmazz_guard_pending() || GetCurrentTimestamp() >= deadline)
+			return false;
+		(void) WaitLatch(MyLatch,
+						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 LEAVE_STEP_MS, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
+	return true;
+}
+
+Datum
+dbmazz_drop_pipeline(PG_FUNCTION_ARGS)
+{
+	DbmazzPipelineRow *row = get_own_pipeline(name_arg(fcinfo, 0, "name"));
+
+	if (!wait_until_stopped(row))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("pipeline \"%s\" is running", row->name),
+				 errhint("Use dbmazz.stop_pipeline(), commit, and wait until "
+						 "its state in dbmazz.stat_pipeline is \"stopped\".")));
+	if (dbmazz_catalog_has_slot(row->id))
+		dbmazz_guard_at_commit(DBMAZZ_AT_COMMIT_DROP_SLOT, row->id, row->slot);
+	else if (SearchNamedReplicationSlot(row->slot, true) != NULL)
+		ereport(WARNING,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("replication slot \"%s\" is not dropped", row->slot),
+				 errdetail("It is not known to be the pipeline's."),
+				 errhint("If nobody needs it, use "
+						 "pg_drop_replication_slot().")));
+	dbmazz_catalog_remove_pipeline(row->id);
+	PG_RETURN_VOID();
+}

@@ -4,15 +4,9 @@ Everything that knows how a pipeline is created, started and looked at is here.
 """
 
 import json
-import os
 import time
 
 from . import BenchError
-
-
-def is_installed(sharedir):
-    return os.path.exists(os.path.join(sharedir, "extension",
-                                       "dbmazz.control"))
 
 
 def server_settings(blackhole):

@@ -12,7 +12,6 @@ import time
 from dataclasses import dataclass, field
 
 from . import BenchError
-from . import dbmazz
 from .proc import Watch
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -183,16 +182,8 @@ def show(result):
           f"{result['wall_s']:8.3f} s; cpu {cpu}{more}", flush=True)
 
 
-def usable(bench, contenders):
-    """The contenders that can run here."""
-    installed = dbmazz.is_installed(bench.server.sharedir)
-    return [contender for contender in contenders
-            if installed or not contender.NEEDS_DBMAZZ]
-
-
 def run_all(bench, workloads, contenders):
     results = []
-    contenders = usable(bench, contenders)
     for workload in workloads:
         wanted = getattr(workload, "CONTENDERS", None)
         takers = [contender for contender in contenders

@@ -5,7 +5,6 @@ import pwd
 import re
 import shutil
 import subprocess
-import tempfile
 
 from . import BenchError
 
@@ -38,22 +37,21 @@ def pg_config(program, what):
 
 
 class Server:
-    def __init__(self, pg_config_path, settings=None, fsync=True, keep=False,
-                 under=None):
+    """Lives in 'base', a folder that is there already."""
+
+    def __init__(self, pg_config_path, base, settings=None, fsync=True):
         self.bindir = pg_config(pg_config_path, "--bindir")
-        self.sharedir = pg_config(pg_config_path, "--sharedir")
         self.version = pg_config(pg_config_path, "--version")
-        self.keep = keep
         self.fsync = fsync
         self.settings = settings or {}
-        self.base = tempfile.mkdtemp(prefix="dbmazz-bench-", dir=under)
-        self.data = os.path.join(self.base, "data")
+        self.base = base
+        self.data = os.path.join(base, "data")
         self.user = None
+        os.chmod(base, 0o755)
         if os.geteuid() == 0:
             # the server refuses to run as root
             self.user = pwd.getpwnam("postgres").pw_name
-            shutil.chown(self.base, self.user)
-        os.chmod(self.base, 0o755)
+            shutil.chown(base, self.user)
         self.running = False
 
     # ---- programs ------------------------------------------------------
@@ -124,8 +122,6 @@ class Server:
                           "immediate", "-w", "-t", "60", "stop"])
             except BenchError as error:
                 print(f"the server did not stop: {error}")
-        if not self.keep:
-            shutil.rmtree(self.base, ignore_errors=True)
 
     # ---- SQL -----------------------------------------------------------
 
@@ -154,7 +150,7 @@ class Server:
             with open(self.log_path(), encoding="utf-8",
                       errors="replace") as file:
                 bad = [line for line in file if re.search(
-                    r"dbmazz|(WARNING|ERROR|FATAL|PANIC|HINT): ", line)]
+                    r"dbmazz (decoder|shipper|launcher)|(WARNING|ERROR|FATAL|PANIC|HINT): ", line)]
         except OSError:
             return ""
         return "".join(bad[-lines:])

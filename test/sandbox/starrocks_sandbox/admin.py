@@ -19,7 +19,7 @@ async def admin(app, conn, request):
         await conn.respond_json({"status": "FAILED", "message": f"no such endpoint; known: {known}"}, status=404)
         return
     try:
-        await func(app, conn, request, _json(body))
+        await func(app, conn, request, body if name == "sql" else _json(body))
     except SandboxError as why:
         await conn.respond_json({"status": "FAILED", "message": str(why)}, status=400)
 
@@ -122,6 +122,15 @@ async def _count(app, conn, request, _body):
     await conn.respond_json({"status": "OK", "rows": rows[0]})
 
 
+async def _sql(app, conn, request, body):
+    """Any statements as plain text, for clients without the MySQL protocol."""
+    text, result = body.decode("utf-8", "replace"), None
+    for node in app.engine.parse(text):
+        result = await app.engine.execute(node, text, request.query.get("db"))
+    columns = [name for name, _ in result.columns] if result else []
+    await conn.respond_json({"status": "OK", "columns": columns, "rows": result.text_rows() if result else []})
+
+
 def canonical(value, kind):
     """A storage expression that gives the one text form of a value."""
     name = kind.name
@@ -168,4 +177,5 @@ _ROUTES = {
     ("GET", "txns"): _txns,
     ("GET", "rows"): _rows,
     ("GET", "count"): _count,
+    ("POST", "sql"): _sql,
 }

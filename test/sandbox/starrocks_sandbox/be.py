@@ -154,7 +154,7 @@ class StreamLoad:
         seconds = max(self.txn.deadline_ms / 1000 - time.time(), 0.001)
         try:
             return await asyncio.wait_for(self._read(), seconds)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             raise LoadError("timeout by txn manager") from None
         except ConnectionCut:
             if self.conn.closed:
@@ -210,7 +210,7 @@ class StreamLoad:
         self.entry["outcome"] = "HELD"
         try:
             await asyncio.wait_for(self.txn.waiter.wait(), max(self.txn.deadline_ms / 1000 - time.time(), 0))
-        except asyncio.TimeoutError:
+        except TimeoutError:
             pass
         finally:
             self.txn.waiter = None

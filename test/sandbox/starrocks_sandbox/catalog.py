@@ -19,8 +19,8 @@ class Column:
     type: ColType
     nullable: bool = True
     key: bool = False
-    default: Optional[str] = None          # text of a constant
-    default_expr: Optional[str] = None     # CURRENT_TIMESTAMP and the like
+    default: str | None = None          # text of a constant
+    default_expr: str | None = None     # CURRENT_TIMESTAMP and the like
     auto_increment: bool = False
     comment: str = ""
 

@@ -94,9 +94,9 @@ KEY_WIDTH = {
 @dataclass(frozen=True)
 class ColType:
     name: str
-    precision: Optional[int] = None
-    scale: Optional[int] = None
-    length: Optional[int] = None
+    precision: int | None = None
+    scale: int | None = None
+    length: int | None = None
     element: Optional["ColType"] = None
 
     def sql(self):

@@ -257,8 +257,8 @@ class Ddl:
         name = f"{table.physical}.{quote(column.name)}"
         statements.append(f"ALTER TABLE {table.physical} ADD COLUMN {quote(column.name)} {column.type.duck()}")
         if column.has_default() or not column.nullable:
-            statements.append(f"UPDATE {table.physical} SET {quote(column.name)} = {default_sql(column, table.physical)}"
-                              f" WHERE {name} IS NULL")
+            value = default_sql(column, table.physical)
+            statements.append(f"UPDATE {table.physical} SET {quote(column.name)} = {value} WHERE {name} IS NULL")
 
     def _drop_column(self, table, name, statements):
         column = self._column(table, name)

@@ -52,7 +52,7 @@ class Fault:
     id: int
     name: str
     params: dict = field(default_factory=dict)
-    count: Optional[int] = None          # fires that are left
+    count: int | None = None          # fires that are left
     skip: int = 0                        # matches to let pass first
     probability: float = 1.0
     patterns: dict = field(default_factory=dict)

@@ -134,7 +134,7 @@ class FrontEnd:
             return True
         try:
             return bool(await asyncio.wait_for(conn.reader.read(1), seconds))
-        except (asyncio.TimeoutError, OSError):
+        except (TimeoutError, OSError):
             return False
 
     @staticmethod

@@ -162,7 +162,7 @@ class HttpConn:
             if self.writer.can_write_eof():
                 self.writer.write_eof()
             await asyncio.wait_for(self._swallow(), DRAIN_SECONDS)
-        except (OSError, asyncio.TimeoutError):
+        except (TimeoutError, OSError):
             pass
         self.writer.close()
 

@@ -4,9 +4,9 @@ Runs in a worker thread; it touches no shared state except the table definition
 it was given.
 """
 
+import bz2
 import random
 import zlib
-import bz2
 from dataclasses import dataclass, field
 from typing import Optional
 
@@ -38,8 +38,8 @@ class Staged:
     table_name: str
     table_id: int
     partial: bool
-    merge_condition: Optional[str] = None
-    arrow: Optional[pa.Table] = None
+    merge_condition: str | None = None
+    arrow: pa.Table | None = None
     has_op: bool = False
     total: int = 0
     loaded: int = 0
@@ -47,7 +47,7 @@ class Staged:
     unselected: int = 0
     deletes: int = 0
     errors: list = field(default_factory=list)      # lines of the error log
-    failure: Optional[str] = None                   # the load fails with this text
+    failure: str | None = None                   # the load fails with this text
 
 
 def decompress(body, name):

@@ -20,26 +20,26 @@ MAX_SEPARATOR = 50
 class LoadSpec:
     label: str
     format: str = "csv"
-    compression: Optional[str] = None
-    columns: Optional[str] = None
-    where: Optional[str] = None
+    compression: str | None = None
+    columns: str | None = None
+    where: str | None = None
     column_separator: bytes = b"\t"
     row_delimiter: bytes = b"\n"
     skip_header: int = 0
     trim_space: bool = False
     enclose: int = 0
     escape: int = 0
-    jsonpaths: Optional[list] = None
-    json_root: Optional[str] = None
+    jsonpaths: list | None = None
+    json_root: str | None = None
     strip_outer_array: bool = False
     ignore_json_size: bool = False
     strict_mode: bool = False
     max_filter_ratio: float = 0.0
     timeout: int = 600
     partial_update: bool = False
-    merge_condition: Optional[str] = None
+    merge_condition: str | None = None
     negative: bool = False
-    content_length: Optional[int] = None
+    content_length: int | None = None
     headers: dict = field(default_factory=dict)
 
 

@@ -18,9 +18,9 @@ class Plan:
     sources: list = field(default_factory=list)    # field names, in file order
     direct: list = field(default_factory=list)     # (Column, index into sources)
     computed: list = field(default_factory=list)   # (Column, expression)
-    op_source: Optional[int] = None
+    op_source: int | None = None
     op_const: int = 0
-    op_expr: Optional[exp.Expression] = None
+    op_expr: exp.Expression | None = None
 
     def columns(self):
         return [c for c, _ in self.direct] + [c for c, _ in self.computed]

@@ -31,7 +31,7 @@ class Txn:
     finish_ms: int = 0
     visible_ms: int = 0
     deadline_ms: int = 0
-    waiter: Optional[object] = None        # a held load: event set by release or cancel
+    waiter: object | None = None        # a held load: event set by release or cancel
     committing: bool = False               # the write is under way: too late to abort
 
     def row(self):

@@ -170,6 +170,12 @@ class Sandbox:
         finally:
             connection.close()
 
+    def run(self, text, db=""):
+        """Statements over HTTP, which is quicker than a MySQL connection."""
+        answer = request(self.fe, "POST", f"/_sandbox/sql?db={db}", {"Authorization": None}, text.encode())
+        assert answer.status == 200, answer.body
+        return answer.json()["rows"]
+
     def admin(self, method, path, value=None):
         body = b"" if value is None else json.dumps(value).encode()
         return request(self.fe, method, f"/_sandbox/{path}", {"Authorization": None}, body)
@@ -197,9 +203,9 @@ class Target:
 
     def __init__(self, sandbox, db, ddl):
         self.box, self.db, self.table = sandbox, db, "t"
-        sandbox.sql(f"CREATE DATABASE {db}")
+        sandbox.run(f"CREATE DATABASE {db}")
         if ddl:
-            sandbox.sql(ddl, database=db)
+            sandbox.run(ddl, db)
 
     def path(self, table=None):
         return f"/api/{self.db}/{table or self.table}/_stream_load"

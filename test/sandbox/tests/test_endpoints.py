@@ -83,6 +83,18 @@ def test_http_sql(t):
     assert http_sql(t, "SELECT 1", "nowhere").status == 500
 
 
+def test_sql_as_plain_text(t):
+    def post(text):
+        return request(t.box.fe, "POST", f"/_sandbox/sql?db={t.db}", {"Authorization": None}, text.encode())
+
+    answer = post("CREATE TABLE u (a INT, b VARBINARY) PRIMARY KEY (a); INSERT INTO u VALUES (1, NULL);"
+                  "SELECT a, b, 'x;y' AS c FROM u")
+    assert answer.json() == {"status": "OK", "columns": ["a", "b", "c"], "rows": [[1, None, "x;y"]]}
+    assert post("").json()["rows"] == []
+    answer = post("DROP TABLE nothing")
+    assert answer.status == 400 and "nothing" in answer.json()["message"]
+
+
 def test_mysql_users(box):
     assert box.connect("loader", "secret")
     for user, password in (("loader", ""), ("loader", "x"), ("root", "x"), ("nobody", "")):

@@ -6,7 +6,6 @@ own rules about names never show.
 """
 
 from dataclasses import dataclass, field
-from typing import Optional
 
 from .coltypes import ColType
 

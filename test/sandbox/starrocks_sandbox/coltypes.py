@@ -6,7 +6,6 @@ staged as text and cast by DuckDB, so no value ever passes through a double.
 """
 
 from dataclasses import dataclass
-from typing import Optional
 
 import pyarrow as pa
 from sqlglot import exp

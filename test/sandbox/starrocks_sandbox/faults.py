@@ -3,7 +3,6 @@
 import random
 import re
 from dataclasses import dataclass, field
-from typing import Optional
 
 from .errors import SandboxError
 

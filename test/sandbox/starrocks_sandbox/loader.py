@@ -8,7 +8,6 @@ import bz2
 import random
 import zlib
 from dataclasses import dataclass, field
-from typing import Optional
 
 import duckdb
 import lz4.frame

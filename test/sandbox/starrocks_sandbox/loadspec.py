@@ -4,7 +4,6 @@ import json
 import re
 import uuid
 from dataclasses import dataclass, field
-from typing import Optional
 
 from .errors import HeaderError
 

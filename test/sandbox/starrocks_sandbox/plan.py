@@ -1,7 +1,6 @@
 """Which source field or expression feeds which column of the table."""
 
 from dataclasses import dataclass, field
-from typing import Optional
 
 import sqlglot
 from sqlglot import exp

@@ -7,7 +7,6 @@ count. All methods run on the event loop.
 
 import time
 from dataclasses import dataclass
-from typing import Optional
 
 from .errors import LabelExists, LoadError
 

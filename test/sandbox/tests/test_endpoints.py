@@ -7,7 +7,7 @@ import time
 
 import pymysql
 import pytest
-from client import Target, Wire, basic, curl, request
+from client import Wire, basic, curl, request
 
 WIDE = """CREATE TABLE t (a INT COMMENT 'the key', b DECIMAL(20,3) NOT NULL DEFAULT '1', c VARCHAR(9),
     d DATETIME DEFAULT CURRENT_TIMESTAMP, e VARBINARY) PRIMARY KEY (a) COMMENT 'x' DISTRIBUTED BY HASH (a) BUCKETS 2"""
@@ -223,8 +223,7 @@ def test_tls(own, tmp_path):
                     "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"],
                    check=True, capture_output=True)
     box = own("--tls-cert", cert, "--tls-key", key)
-    Target(box, "d", None)
-    box.sql("CREATE TABLE t (id INT) PRIMARY KEY (id)", database="d")
+    box.sql("CREATE DATABASE d", "CREATE TABLE d.t (id INT) PRIMARY KEY (id)")
     code, out, err = curl("--cacert", cert, "-u", "root:", "--location-trusted", "-XPUT", "-H",
                           "Expect: 100-continue", "-H", "format: json", "-H", "strip_outer_array: true",
                           "--data-binary", '[{"id": 1}]', f"https://localhost:{box.fe}/api/d/t/_stream_load")

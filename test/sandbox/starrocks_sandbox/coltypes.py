@@ -96,7 +96,7 @@ class ColType:
     precision: int | None = None
     scale: int | None = None
     length: int | None = None
-    element: Optional["ColType"] = None
+    element: "ColType | None" = None
 
     def sql(self):
         """The type as SHOW and DESC print it."""

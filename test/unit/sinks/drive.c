@@ -1,0 +1,541 @@
+/*
+ * drive.c
+ *		Drives a sink by hand: commands from standard input, answers as one JSON
+ *		object a line.
+ *
+ * NOTES
+ *	  usage: drive [name=value...]	(options of the sink)
+ *
+ *	  Commands, their arguments separated by tabs:
+ *
+ *		table NAME COLUMN...	what batches look like from now on; a column is
+ *								name:typid:class:flags, flags of k (key), n (not
+ *								null); a first column "partial" means that
+ *		row OP BYTES			add a row (U or D) in the form of core/batch.h
+ *		rows N FROM				add N rows {"id":i,"v":"value i","__op":0}
+ *		clear					forget the rows
+ *		load LABEL				send them, and wait for the end
+ *		resolve LABEL
+ *		settle LABEL...
+ *		start LABEL ID			begin a load and do not wait
+ *		wait					wait for the next completion of any
+ *		cancel ID
+ *		set name=value...		reconfigure
+ *		render LABEL
+ *		ddl
+ *		identity
+ *		rss						resident memory in kB
+ *
+ *	  It waits as the shipper does: only on what sockets() names.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cjson/cJSON.h>
+
+#include "dbmazz_sink.h"
+
+#define MAX_ARGS		2048
+#define MAX_SOCKETS		256
+#define NSEGMENTS		4096
+
+typedef struct Slot
+{
+	DbmazzRequest request;
+	DbmazzBatchView view;
+	char	   *label;
+	bool		used;
+} Slot;
+
+extern const DbmazzSinkRoutine *dbmazz_sink_init(void);
+
+static const DbmazzSinkRoutine *sink;
+static void *state;
+static char *pool;
+static uint32_t next_segment;
+static DbmazzBatchWriter writer;
+static DbmazzTableDesc *desc;
+static char target[256];
+static Slot slots[64];
+static uint64_t next_id = 1000;
+
+static void
+die(const char *what)
+{
+	fprintf(stderr, "drive: %s\n", what);
+	exit(2);
+}
+
+static void
+say(cJSON *object)
+{
+	char	   *text = cJSON_PrintUnformatted(object);
+
+	puts(text);
+	fflush(stdout);
+	free(text);
+	cJSON_Delete(object);
+}
+
+static void
+say_error(const DbmazzError *err)
+{
+	cJSON	   *object = cJSON_CreateObject();
+
+	cJSON_AddStringToObject(object, "error", err->message);
+	cJSON_AddStringToObject(object, "detail", err->detail);
+	cJSON_AddStringToObject(object, "hint", err->hint);
+	say(object);
+}
+
+static void
+say_text(const char *name, const char *text)
+{
+	cJSON	   *object = cJSON_CreateObject();
+
+	cJSON_AddStringToObject(object, name, text);
+	say(object);
+}
+
+static DbmazzSegment *
+next_free_segment(void *arg, uint32_t *index)
+{
+	(void) arg;
+	if (next_segment >= NSEGMENTS)
+		return NULL;
+	*index = next_segment++;
+	return dbmazz_segment_at(pool, *index);
+}
+
+static void
+begin_batch(void)
+{
+	next_segment = 0;
+	if (dbmazz_batch_begin(&writer, next_free_segment, NULL, desc) != DBMAZZ_OK)
+		die("no room for a batch");
+}
+
+/* Append a text to the description; returns its offset. */
+static uint32_t
+add_text(char *block, uint32_t *pos, const char *text)
+{
+	uint32_t	at = *pos;
+
+	strcpy(block + at, text);
+	*pos += (uint32_t) strlen(text) + 1;
+	return at;
+}
+
+static void
+make_table(char **args, int nargs)
+{
+	static uint32_t generation;
+	bool		partial = nargs > 2 && strcmp(args[2], "partial") == 0;
+	int			first = partial ? 3 : 2;
+	int			ncolumns = nargs - first;
+	size_t		room = sizeof(DbmazzTableDesc) + 1024 +
+		(size_t) ncolumns * (sizeof(DbmazzColumnDesc) + 128);
+	uint32_t	pos;
+	int			i;
+
+	free(desc);
+	desc = calloc(1, room);
+	pos = (uint32_t) (sizeof(DbmazzTableDesc) +
+					  (size_t) ncolumns * sizeof(DbmazzColumnDesc));
+	desc->relid = 4711;
+	desc->generation = ++generation;
+	desc->schema = add_text((char *) desc, &pos, "public");
+	desc->table = add_text((char *) desc, &pos, args[1]);
+	desc->target = add_text((char *) desc, &pos, args[1]);
+	desc->ncolumns = (uint16_t) ncolumns;
+	desc->ntable_columns = (uint16_t) ncolumns;
+	desc->flags = partial ? DBMAZZ_TABLE_PARTIAL : 0;
+	for (i = 0; i < ncolumns; i++)
+	{
+		DbmazzColumnDesc *column = &desc->columns[i];
+		char	   *flags = strrchr(args[first + i], ':');
+		char	   *class;
+		char	   *typid;
+
+		*flags++ = '\0';
+		class = strrchr(args[first + i], ':');
+		*class++ = '\0';
+		typid = strrchr(args[first + i], ':');
+		*typid++ = '\0';
+		column->name = add_text((char *) desc, &pos, args[first + i]);
+		column->typid = (uint32_t) atoi(typid);
+		column->basetypid = column->typid;
+		column->typmod = -1;
+		column->attnum = (int16_t) (i + 1);
+		column->source = (uint16_t) i;
+		column->value_class = (uint8_t) atoi(class);
+		if (strchr(flags, 'k') != NULL)
+		{
+			column->flags |= DBMAZZ_COLUMN_KEY | DBMAZZ_COLUMN_IDENTITY;
+			desc->nkeys++;
+		}
+		if (strchr(flags, 'n') != NULL)
+			column->flags |= DBMAZZ_COLUMN_NOT_NULL;
+	}
+	desc->size = pos;
+	snprintf(target, sizeof(target), "%s", args[1]);
+	begin_batch();
+}
+
+static void
+add_row(char op, const char *bytes)
+{
+	static uint32_t sequence;
+
+	if (dbmazz_row_begin(&writer) != DBMAZZ_OK ||
+		dbmazz_row_put(&writer, bytes, strlen(bytes)) != DBMAZZ_OK)
+		die("no room for a row");
+	dbmazz_row_end(&writer, op == 'D' ? DBMAZZ_ROW_DELETE : DBMAZZ_ROW_UPDATE,
+				   0, 0, 1, ++sequence);
+}
+
+static void
+add_rows(long n, long from)
+{
+	char		row[128];
+	long		i;
+
+	for (i = 0; i < n; i++)
+	{
+		snprintf(row, sizeof(row), "{\"id\":%ld,\"v\":\"value %ld\",\"__op\":0},",
+				 from + i, from + i);
+		add_row('U', row);
+	}
+}
+
+static void
+fill_request(Slot *slot, DbmazzRequestKind kind, const char *label)
+{
+	memset(slot, 0, sizeof(*slot));
+	slot->used = true;
+	slot->label = label != NULL ? strdup(label) : NULL;
+	slot->request.id = next_id++;
+	slot->request.kind = kind;
+	slot->request.target = target;
+	slot->request.label = slot->label;
+	if (kind != DBMAZZ_REQUEST_LOAD)
+		return;
+	slot->view.pool = pool;
+	slot->view.head = writer.head;
+	slot->view.nrows = writer.nrows;
+	slot->view.nbytes = writer.nbytes;
+	slot->view.table = desc;
+	slot->request.batch = &slot->view;
+	slot->request.nrows = writer.nrows;
+}
+
+static Slot *
+free_slot(void)
+{
+	int			i;
+
+	for (i = 0; i < 64; i++)
+	{
+		if (!slots[i].used)
+			return &slots[i];
+	}
+	die("too many requests");
+	return NULL;
+}
+
+static void
+release_slot(uint64_t id)
+{
+	int			i;
+
+	for (i = 0; i < 64; i++)
+	{
+		if (slots[i].used && slots[i].request.id == id)
+		{
+			free(slots[i].label);
+			slots[i].used = false;
+		}
+	}
+}
+
+static void
+say_completion(const DbmazzCompletion *done, long ms)
+{
+	static const char *const names[] = {"done", "retry", "doubt", "reject"};
+	cJSON	   *object = cJSON_CreateObject();
+
+	cJSON_AddNumberToObject(object, "id", (double) done->id);
+	cJSON_AddStringToObject(object, "outcome", names[done->outcome]);
+	cJSON_AddBoolToObject(object, "slow_down", done->slow_down);
+	cJSON_AddNumberToObject(object, "bytes", (double) done->bytes);
+	cJSON_AddNumberToObject(object, "status", done->error.status);
+	cJSON_AddStringToObject(object, "message", done->error.message);
+	cJSON_AddStringToObject(object, "detail", done->error.detail);
+	cJSON_AddStringToObject(object, "hint", done->error.hint);
+	cJSON_AddNumberToObject(object, "ms", (double) ms);
+	say(object);
+}
+
+static long
+now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* Wait for one completion, on nothing but what the sink names. */
+static void
+wait_one(void)
+{
+	DbmazzSinkSocket sockets[MAX_SOCKETS];
+	DbmazzSinkEvent events[MAX_SOCKETS];
+	struct pollfd fds[MAX_SOCKETS];
+	long		began = now_ms();
+	int			nevents = 0;
+
+	for (;;)
+	{
+		DbmazzCompletion done;
+		int64_t		timeout;
+		int			n;
+		int			i;
+
+		if (sink->poll(state, events, nevents, &done, 1) == 1)
+		{
+			release_slot(done.id);
+			say_completion(&done, now_ms() - began);
+			return;
+		}
+		n = sink->sockets(state, sockets, MAX_SOCKETS, &timeout);
+		if (n == 0 && timeout < 0)
+			die("the sink waits for nothing");
+		for (i = 0; i < n; i++)
+		{
+			fds[i].fd = sockets[i].fd;
+			fds[i].events = (short) ((sockets[i].want_read ? POLLIN : 0) |
+									 (sockets[i].want_write ? POLLOUT : 0));
+		}
+		if (poll(fds, (nfds_t) n, timeout < 0 || timeout > 60000 ?
+				 60000 : (int) timeout) < 0 && errno != EINTR)
+			die("poll");
+		nevents = 0;
+		for (i = 0; i < n; i++)
+		{
+			if (fds[i].revents == 0)
+				continue;
+			events[nevents].fd = fds[i].fd;
+			events[nevents].readable = (fds[i].revents & ~POLLOUT) != 0;
+			events[nevents].writable = (fds[i].revents & POLLOUT) != 0;
+			nevents++;
+		}
+	}
+}
+
+static void
+set_options(char **args, int nargs, bool first)
+{
+	DbmazzOption options[64];
+	DbmazzError err;
+	int			n = 0;
+	int			i;
+
+	for (i = 0; i < nargs && n < 64; i++)
+	{
+		char	   *eq = strchr(args[i], '=');
+
+		if (eq == NULL)
+			die("options are name=value");
+		*eq = '\0';
+		options[n].name = args[i];
+		options[n].value = eq + 1;
+		n++;
+	}
+	if (first)
+	{
+		char		identity[512];
+
+		if (!sink->check(options, n, &err))
+		{
+			say_error(&err);
+			exit(1);
+		}
+		state = sink->open(options, n, &err);
+		if (state == NULL)
+		{
+			say_error(&err);
+			exit(1);
+		}
+		(void) sink->identity(options, n, identity, sizeof(identity));
+		say_text("identity", identity);
+	}
+	else if (!sink->reconfigure(state, options, n, &err))
+		say_error(&err);
+	else
+		say_text("set", "ok");
+}
+
+static void
+print_ddl(void)
+{
+	DbmazzDdlColumn columns[64];
+	DbmazzError err;
+	char		text[8192];
+	int			i;
+
+	for (i = 0; i < desc->ncolumns && i < 64; i++)
+	{
+		columns[i].name = dbmazz_desc_text(desc, desc->columns[i].name);
+		columns[i].basetypid = desc->columns[i].basetypid;
+		columns[i].typmod = -1;
+		columns[i].is_key = (desc->columns[i].flags & DBMAZZ_COLUMN_KEY) != 0;
+		columns[i].not_null = (desc->columns[i].flags &
+							   DBMAZZ_COLUMN_NOT_NULL) != 0;
+	}
+	if (sink->ddl == NULL ||
+		sink->ddl(target, columns, i, text, sizeof(text), &err) == 0)
+		say_error(&err);
+	else
+		say_text("ddl", text);
+}
+
+static void
+print_rss(void)
+{
+	cJSON	   *object = cJSON_CreateObject();
+	FILE	   *file = fopen("/proc/self/statm", "r");
+	long		pages = 0;
+
+	if (file == NULL || fscanf(file, "%*s %ld", &pages) != 1)
+		die("statm");
+	fclose(file);
+	cJSON_AddNumberToObject(object, "rss", (double) (pages * 4));
+	say(object);
+}
+
+static void
+render(const char *label)
+{
+	Slot		slot;
+	size_t		len;
+	char	   *text;
+
+	fill_request(&slot, DBMAZZ_REQUEST_LOAD, label);
+	len = sink->render(state, &slot.request, NULL, 0);
+	text = malloc(len + 1);
+	(void) sink->render(state, &slot.request, text, len + 1);
+	say_text("render", text);
+	free(text);
+	free(slot.label);
+}
+
+/* Commands that are requests; false if it is none. */
+static bool
+run_request(char **args, int nargs)
+{
+	Slot	   *slot;
+
+	if (strcmp(args[0], "load") == 0 || strcmp(args[0], "start") == 0)
+	{
+		slot = free_slot();
+		fill_request(slot, DBMAZZ_REQUEST_LOAD, args[1]);
+		if (args[0][0] == 's')
+			slot->request.id = (uint64_t) atoi(args[2]);
+		sink->start(state, &slot->request);
+		if (args[0][0] == 's')
+			say_text("started", args[1]);
+		else
+			wait_one();
+	}
+	else if (strcmp(args[0], "resolve") == 0)
+	{
+		slot = free_slot();
+		fill_request(slot, DBMAZZ_REQUEST_RESOLVE, args[1]);
+		sink->start(state, &slot->request);
+		wait_one();
+	}
+	else if (strcmp(args[0], "settle") == 0)
+	{
+		slot = free_slot();
+		fill_request(slot, DBMAZZ_REQUEST_SETTLE, NULL);
+		slot->request.labels = (const char *const *) (args + 1);
+		slot->request.nlabels = nargs - 1;
+		sink->start(state, &slot->request);
+		wait_one();
+	}
+	else if (strcmp(args[0], "wait") == 0)
+		wait_one();
+	else if (strcmp(args[0], "cancel") == 0)
+	{
+		sink->cancel(state, (uint64_t) atoi(args[1]));
+		release_slot((uint64_t) atoi(args[1]));
+		say_text("cancelled", args[1]);
+	}
+	else
+		return false;
+	return true;
+}
+
+static void
+run(char **args, int nargs)
+{
+	if (run_request(args, nargs))
+		return;
+	if (strcmp(args[0], "table") == 0)
+		make_table(args, nargs);
+	else if (strcmp(args[0], "row") == 0)
+		add_row(args[1][0], args[2]);
+	else if (strcmp(args[0], "rows") == 0)
+		add_rows(atol(args[1]), atol(args[2]));
+	else if (strcmp(args[0], "clear") == 0)
+		begin_batch();
+	else if (strcmp(args[0], "set") == 0)
+		set_options(args + 1, nargs - 1, false);
+	else if (strcmp(args[0], "render") == 0)
+		render(args[1]);
+	else if (strcmp(args[0], "ddl") == 0)
+		print_ddl();
+	else if (strcmp(args[0], "rss") == 0)
+		print_rss();
+	else
+		die(args[0]);
+}
+
+int
+main(int argc, char **argv)
+{
+	char	   *line = NULL;
+	size_t		room = 0;
+	ssize_t		len;
+
+	pool = malloc((size_t) NSEGMENTS * DBMAZZ_SEGMENT_SIZE);
+	sink = dbmazz_sink_init();
+	if (pool == NULL || sink->abi != DBMAZZ_SINK_ABI)
+		die("start");
+	set_options(argv + 1, argc - 1, true);
+	while ((len = getline(&line, &room, stdin)) > 0)
+	{
+		char	   *args[MAX_ARGS];
+		char	   *p = line;
+		int			n = 0;
+
+		if (line[len - 1] == '\n')
+			line[len - 1] = '\0';
+		while (n < MAX_ARGS && p != NULL)
+			args[n++] = strsep(&p, "\t");
+		run(args, n);
+	}
+	free(line);
+	sink->close(state);
+	free(desc);
+	free(pool);
+	return 0;
+}

@@ -43,7 +43,8 @@ typedef enum LanePhase
 
 typedef struct Lane
 {
-	dlist_node	node;			/* in DbmazzShipper.lanes */
+	dlist_node	node;			/* in DbmazzShipper.working, if is_working */
+	bool		is_working;		/* has batches */
 	char	   *target;
 	char	   *source;			/* schema.table of the newest batch */
 	Oid			relid;
@@ -87,7 +88,8 @@ struct DbmazzShipper
 	uint64		epoch;
 	const DbmazzSinkRoutine *routine;
 	void	   *sink;
-	dlist_head	lanes;			/* of Lane; the front one is served first */
+	dlist_head	working;		/* lanes with batches; the front one is served
+								 * first */
 	Lane	  **by_index;
 	uint32		nlanes;
 	uint32		maxlanes;
@@ -142,7 +144,7 @@ dbmazz_shipper_create(DbmazzPipeline *p, const DbmazzPipelineRow *row,
 	s->epoch = epoch;
 	s->routine = routine;
 	s->sink = sink;
-	dlist_init(&s->lanes);
+	dlist_init(&s->working);
 	ctl.keysize = sizeof(char *);
 	ctl.entrysize = sizeof(TargetEntry);
 	ctl.hash = target_hash;
@@ -194,7 +196,6 @@ lane_of(DbmazzShipper *s, const char *target)
 	}
 	lane->index = s->nlanes;
 	s->by_index[s->nlanes++] = lane;
-	dlist_push_tail(&s->lanes, &lane->node);
 	entry = hash_search(s->by_target, &lane->target, HASH_ENTER, &found);
 	entry->lane = lane;
 	return lane;
@@ -310,6 +311,11 @@ take_batches(DbmazzShipper *s)
 		lane->queue_tail = &qb->node;
 		if (lane->stopped)
 			drop_queue(s, lane);
+		else if (!lane->is_working)
+		{
+			dlist_push_tail(&s->working, &lane->node);
+			lane->is_working = true;
+		}
 	}
 }
 
@@ -575,19 +581,49 @@ complete(DbmazzShipper *s, const DbmazzCompletion *c)
 
 /* ---- the loop's parts ---------------------------------------------------- */
 
+/* Give every lane with work a chance; true if a request was started. */
+static bool
+drive_lanes(DbmazzShipper *s)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	dlist_node *first_served = NULL;
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &s->working)
+	{
+		Lane	   *lane = dlist_container(Lane, node, iter.cur);
+		LanePhase	before = lane->phase;
+
+		if (iter.cur == first_served)
+			break;
+		drive_lane(s, lane, now);
+		if (slist_is_empty(&lane->queue))
+		{
+			dlist_delete(&lane->node);
+			lane->is_working = false;
+		}
+		else if (before == LANE_IDLE && lane->phase == LANE_BUSY)
+		{
+			/* who was served goes to the end, so that all get their turn */
+			dlist_delete(&lane->node);
+			dlist_push_tail(&s->working, &lane->node);
+			if (first_served == NULL)
+				first_served = &lane->node;
+		}
+	}
+	return first_served != NULL;
+}
+
 void
 dbmazz_shipper_step(DbmazzShipper *shipper, const DbmazzSinkEvent *events,
 					int nevents)
 {
 	DbmazzCompletion completions[MAX_COMPLETIONS];
-	TimestampTz now;
 	bool		again = true;
 
 	take_batches(shipper);
 	while (again)
 	{
-		dlist_mutable_iter iter;
-		dlist_node *last = NULL;
 		int			n = shipper->routine->poll(shipper->sink, events, nevents,
 											   completions, MAX_COMPLETIONS);
 		int			i;
@@ -595,26 +631,7 @@ dbmazz_shipper_step(DbmazzShipper *shipper, const DbmazzSinkEvent *events,
 		nevents = 0;
 		for (i = 0; i < n; i++)
 			complete(shipper, &completions[i]);
-
-		now = GetCurrentTimestamp();
-		again = n > 0;
-		dlist_foreach_modify(iter, &shipper->lanes)
-		{
-			Lane	   *lane = dlist_container(Lane, node, iter.cur);
-			LanePhase	before = lane->phase;
-
-			if (iter.cur == last)
-				break;
-			drive_lane(shipper, lane, now);
-			if (before == LANE_BUSY || lane->phase != LANE_BUSY)
-				continue;
-			/* who was served goes to the end, so that all get their turn */
-			dlist_delete(&lane->node);
-			dlist_push_tail(&shipper->lanes, &lane->node);
-			if (last == NULL)
-				last = &lane->node;
-			again = true;
-		}
+		again = drive_lanes(shipper) || n > 0;
 		take_batches(shipper);
 	}
 }
@@ -624,17 +641,16 @@ dbmazz_shipper_due(DbmazzShipper *shipper)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	long		due = -1;
-	uint32		i;
+	dlist_iter	iter;
 
 	if (shipper->nfailing == 0)
 		return -1;
-	for (i = 0; i < shipper->nlanes; i++)
+	dlist_foreach(iter, &shipper->working)
 	{
-		Lane	   *lane = shipper->by_index[i];
+		Lane	   *lane = dlist_container(Lane, node, iter.cur);
 		long		left;
 
-		if (lane->phase != LANE_IDLE || slist_is_empty(&lane->queue) ||
-			lane->retry_at == 0)
+		if (lane->phase != LANE_IDLE || lane->retry_at == 0)
 			continue;
 		left = Max(TimestampDifferenceMilliseconds(now, lane->retry_at), 1);
 		due = due < 0 ? left : Min(due, left);

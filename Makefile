@@ -38,6 +38,7 @@ OBJS = $(CORE_OBJS) \
 	src/changes.o \
 	src/decoder.o \
 	src/shipwait.o \
+	src/shipper_lane.o \
 	src/shipper.o \
 	src/checkpoint.o \
 	src/launcher.o \

@@ -1,0 +1,309 @@
+/*
+ * shipper_lane.c
+ *		One lane: requests, outcomes, labels.
+ *
+ * NOTES
+ *	  Labels.  A lane numbers its loads; a retry keeps label and bytes.  Before a
+ *	  label is used, the catalogs must cover it: the lane's row says "all labels
+ *	  of this epoch below 'sequence' are final", and no label at or beyond
+ *	  sequence + LABEL_WINDOW is used.  So a later life has to look at no more
+ *	  than LABEL_WINDOW labels to be sure that no load of this one can still
+ *	  commit.
+ */
+#include "postgres.h"
+
+#include "debug_point.h"
+#include "guc.h"
+#include "queue.h"
+#include "report.h"
+#include "shipper_private.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+#include "worker.h"
+
+/* ---- batches ------------------------------------------------------------- */
+
+uint32
+dbmazz_lane_first_batch(const Lane *lane)
+{
+	return slist_container(QueuedBatch, node,
+						   slist_head_node((slist_head *) & lane->queue))->head;
+}
+
+/* The lane's oldest batch is in the target, or is dropped. */
+static void
+finish_batch(DbmazzShipper *s, Lane *lane)
+{
+	slist_node *node = slist_pop_head_node(&lane->queue);
+	QueuedBatch *qb = slist_container(QueuedBatch, node, node);
+
+	if (slist_is_empty(&lane->queue))
+		lane->queue_tail = NULL;
+	dbmazz_queue_done(s->p, qb->head);
+	pfree(qb);
+	lane->prepared = false;
+	MemoryContextReset(lane->cxt);
+}
+
+void
+dbmazz_lane_drop_queue(DbmazzShipper *s, Lane *lane)
+{
+	while (!slist_is_empty(&lane->queue))
+		finish_batch(s, lane);
+}
+
+/* Mark superseded rows and make the view; the same at every attempt. */
+static void
+prepare_batch(DbmazzShipper *s, Lane *lane)
+{
+	uint32		head = dbmazz_lane_first_batch(lane);
+	DbmazzBatch *batch = dbmazz_queue_batch(head);
+	char	   *pool = dbmazz_queue_pool();
+	uint32		size = dbmazz_batch_desc_size(pool, head);
+	DbmazzTableDesc *desc = MemoryContextAlloc(lane->cxt, size);
+	uint32		nslots = dbmazz_dedup_slots(batch->nrows);
+
+	if (nslots > s->nslots)
+	{
+		if (s->slots)
+			pfree(s->slots);
+		s->slots = MemoryContextAllocHuge(s->cxt, nslots * sizeof(uint64));
+		s->nslots = nslots;
+	}
+	dbmazz_batch_copy_desc(pool, head, desc, size);
+	lane->view.pool = pool;
+	lane->view.head = head;
+	lane->view.nrows = batch->nrows;
+	lane->view.nbytes = batch->nbytes;
+	lane->view.first_commit_lsn = batch->first_commit_lsn;
+	lane->view.last_commit_lsn = batch->last_commit_lsn;
+	lane->view.table = desc;
+	lane->request.nrows = dbmazz_dedup(&lane->view, s->slots, nslots);
+	lane->prepared = true;
+}
+
+/* ---- a table stops ------------------------------------------------------- */
+
+static void
+stop_lane(DbmazzShipper *s, Lane *lane, const DbmazzError *error)
+{
+	XLogRecPtr	lsn = dbmazz_queue_batch(dbmazz_lane_first_batch(lane))->first_commit_lsn;
+
+	/* durable before the batches go: they hold the position back till then */
+	dbmazz_worker_begin();
+	dbmazz_catalog_stop_table(s->id, lane->target, lane->relid, lane->source,
+							  lsn, error);
+	dbmazz_worker_commit();
+	DBMAZZ_DEBUG_POINT("table_stopped");
+	lane->stopped = true;
+	lane->own_lsn = lsn;
+	pg_atomic_fetch_add_u32(&s->p->tables_stopped, 1);
+	dbmazz_pipeline_set_error(s->p, error);
+	dbmazz_report(WARNING, ERRCODE_DATA_EXCEPTION,
+				  psprintf("replication of table %s stopped", lane->source),
+				  error);
+	dbmazz_lane_drop_queue(s, lane);
+}
+
+/* A batch that is no load: the decoder found a reason to stop. */
+static void
+stop_as_told(DbmazzShipper *s, Lane *lane)
+{
+	DbmazzBatchView view = {0};
+	DbmazzRowCursor cursor;
+	DbmazzRowEntry *entry;
+	DbmazzSegment *segment;
+	DbmazzError error;
+
+	dbmazz_error_reset(&error);
+	view.pool = dbmazz_queue_pool();
+	view.head = dbmazz_lane_first_batch(lane);
+	dbmazz_rows_begin(&cursor, &view);
+	entry = dbmazz_rows_next(&cursor, &segment);
+	dbmazz_row_copy(&view, segment, entry, 0, (char *) &error, sizeof(error));
+	stop_lane(s, lane, &error);
+}
+
+/* ---- requests ------------------------------------------------------------ */
+
+static void
+start_request(DbmazzShipper *s, Lane *lane, DbmazzRequestKind kind)
+{
+	lane->serial = ++s->serial;
+	lane->request.id = (lane->serial << 24) | lane->index;
+	lane->request.kind = kind;
+	lane->request.target = lane->target;
+	lane->request.label = lane->label;
+	lane->request.batch = kind == DBMAZZ_REQUEST_LOAD ? &lane->view : NULL;
+	lane->phase = LANE_BUSY;
+	s->nbusy++;
+	s->routine->start(s->sink, &lane->request);
+	if (kind == DBMAZZ_REQUEST_LOAD)
+		DBMAZZ_DEBUG_POINT("request_started");
+}
+
+static void
+format_label(DbmazzShipper *s, Lane *lane, uint64 epoch, uint64 sequence,
+			 char *out)
+{
+	DbmazzLabel label;
+
+	strlcpy(label.uid, s->uid, sizeof(label.uid));
+	label.epoch = epoch;
+	label.lane = lane->lane;
+	label.sequence = sequence;
+	dbmazz_label_format(&label, out);
+}
+
+static void
+start_settle(DbmazzShipper *s, Lane *lane)
+{
+	int			i;
+
+	for (i = 0; i < LABEL_WINDOW; i++)
+	{
+		format_label(s, lane, lane->old_epoch, lane->old_sequence + i,
+					 lane->old_labels[i]);
+		lane->old_label_list[i] = lane->old_labels[i];
+	}
+	lane->request.labels = lane->old_label_list;
+	lane->request.nlabels = LABEL_WINDOW;
+	start_request(s, lane, DBMAZZ_REQUEST_SETTLE);
+}
+
+/* Make the catalogs cover the label that is about to be used. */
+static void
+cover_label(DbmazzShipper *s, Lane *lane)
+{
+	if (lane->settled && lane->sequence < lane->durable + LABEL_WINDOW)
+		return;
+	dbmazz_worker_begin();
+	dbmazz_catalog_set_lane(s->id, lane->target, lane->relid, lane->source,
+							s->epoch, lane->sequence);
+	dbmazz_worker_commit();
+	lane->durable = lane->sequence;
+	lane->settled = true;
+}
+
+/* Start what the lane needs next, if it needs anything and may. */
+void
+dbmazz_lane_drive(DbmazzShipper *s, Lane *lane, TimestampTz now)
+{
+	if (lane->phase != LANE_IDLE || slist_is_empty(&lane->queue) ||
+		lane->retry_at > now)
+		return;
+	if (dbmazz_queue_batch(dbmazz_lane_first_batch(lane))->kind == DBMAZZ_BATCH_STOP)
+	{
+		stop_as_told(s, lane);
+		return;
+	}
+	if (s->nbusy >= dbmazz_max_connections)
+		return;
+	if (!lane->settled && lane->old_epoch != 0)
+	{
+		start_settle(s, lane);
+		return;
+	}
+	if (lane->in_doubt)
+	{
+		start_request(s, lane, DBMAZZ_REQUEST_RESOLVE);
+		return;
+	}
+	cover_label(s, lane);
+	if (!lane->prepared)
+		prepare_batch(s, lane);
+	format_label(s, lane, s->epoch, lane->sequence, lane->label);
+	start_request(s, lane, DBMAZZ_REQUEST_LOAD);
+}
+
+/* ---- outcomes ------------------------------------------------------------ */
+
+/* An attempt failed: later again. */
+static void
+note_failure(DbmazzShipper *s, Lane *lane, const DbmazzCompletion *c)
+{
+	bool		is_news;
+	uint32		delay;
+
+	if (lane->backoff.failures == 0)
+		s->nfailing++;
+	lane->backoff.min_ms = dbmazz_retry_min_delay_ms;
+	lane->backoff.max_ms = Max(dbmazz_retry_max_delay_ms,
+							   dbmazz_retry_min_delay_ms);
+	delay = dbmazz_backoff_fail(&lane->backoff, &is_news);
+	/* an overloaded target gets longer pauses from the first time on */
+	if (c->slow_down)
+		delay = Min(delay * 10, lane->backoff.max_ms);
+	lane->retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), delay);
+	pg_atomic_fetch_add_u64(&s->p->counters.retries, 1);
+	dbmazz_pipeline_set_error(s->p, &c->error);
+	if (dbmazz_pipeline_state(s->p) == DBMAZZ_STATE_STREAMING)
+		dbmazz_pipeline_set_state(s->p, DBMAZZ_STATE_RETRYING);
+	if (is_news)
+		dbmazz_report(LOG, ERRCODE_CONNECTION_FAILURE,
+					  psprintf("load into %s failed, next attempt in %u ms",
+							   lane->target, delay), &c->error);
+}
+
+static void
+note_success(DbmazzShipper *s, Lane *lane)
+{
+	uint32		failures = dbmazz_backoff_reset(&lane->backoff);
+
+	lane->retry_at = 0;
+	if (failures == 0)
+		return;
+	ereport(LOG, (errmsg("load into %s works again after %u failures",
+						 lane->target, failures)));
+	if (--s->nfailing == 0 &&
+		dbmazz_pipeline_state(s->p) == DBMAZZ_STATE_RETRYING)
+		dbmazz_pipeline_set_state(s->p, DBMAZZ_STATE_STREAMING);
+}
+
+static void
+batch_loaded(DbmazzShipper *s, Lane *lane)
+{
+	DbmazzCounters *counters = &s->p->counters;
+	XLogRecPtr	lsn = lane->view.last_commit_lsn;
+
+	pg_atomic_fetch_add_u64(&counters->rows, lane->request.nrows);
+	pg_atomic_fetch_add_u64(&counters->changes, lane->view.nrows);
+	pg_atomic_fetch_add_u64(&counters->batches, 1);
+	pg_atomic_write_u32(&s->p->healthy, 1);
+	s->shipped_lsn = Max(s->shipped_lsn, lsn);
+	lane->sequence++;
+	lane->in_doubt = false;
+	finish_batch(s, lane);
+}
+
+void
+dbmazz_lane_complete(DbmazzShipper *s, Lane *lane, const DbmazzCompletion *c)
+{
+	DbmazzRequestKind kind = lane->request.kind;
+
+	Assert(lane->phase == LANE_BUSY && c->id == lane->request.id);
+	DBMAZZ_DEBUG_POINT("answer_received");
+	lane->phase = LANE_IDLE;
+	s->nbusy--;
+	pg_atomic_fetch_add_u64(&s->p->counters.bytes, c->bytes);
+
+	if (c->outcome == DBMAZZ_DONE)
+	{
+		note_success(s, lane);
+		if (kind == DBMAZZ_REQUEST_SETTLE)
+			lane->old_epoch = 0;
+		else
+			batch_loaded(s, lane);
+		return;
+	}
+	if (c->outcome == DBMAZZ_REJECT && kind == DBMAZZ_REQUEST_LOAD)
+	{
+		stop_lane(s, lane, &c->error);
+		return;
+	}
+	note_failure(s, lane, c);
+	if (kind == DBMAZZ_REQUEST_SETTLE)
+		return;
+	lane->in_doubt = c->outcome == DBMAZZ_DOUBT ||
+		(kind == DBMAZZ_REQUEST_RESOLVE && c->outcome == DBMAZZ_REJECT);
+}

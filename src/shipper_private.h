@@ -1,0 +1,102 @@
+/*
+ * shipper_private.h
+ *		Lanes, as the two files of the shipper see them.
+ */
+#ifndef DBMAZZ_SHIPPER_PRIVATE_H
+#define DBMAZZ_SHIPPER_PRIVATE_H
+
+#include "core/backoff.h"
+#include "core/label.h"
+#include "lib/ilist.h"
+#include "shipper.h"
+#include "utils/hsearch.h"
+
+#define LABEL_WINDOW	8
+
+typedef struct QueuedBatch
+{
+	slist_node	node;
+	uint32		head;
+} QueuedBatch;
+
+typedef enum LanePhase
+{
+	LANE_IDLE = 0,
+	LANE_BUSY					/* a request is under way */
+} LanePhase;
+
+typedef struct Lane
+{
+	dlist_node	node;			/* in DbmazzShipper.working, if is_working */
+	bool		is_working;		/* has batches */
+	char	   *target;
+	char	   *source;			/* schema.table of the newest batch */
+	Oid			relid;
+	uint32		index;
+	uint64		lane;			/* its part of the label */
+	MemoryContext cxt;			/* of the batch under way */
+
+	/* labels */
+	bool		settled;
+	uint64		old_epoch;		/* labels that may be left of an earlier life */
+	uint64		old_sequence;
+	uint64		sequence;		/* of the load under way, or the next */
+	uint64		durable;		/* what the catalogs say; valid if settled */
+
+	/* work */
+	slist_head	queue;			/* of QueuedBatch, oldest first */
+	slist_node *queue_tail;
+	LanePhase	phase;
+	bool		in_doubt;		/* RESOLVE before anything else */
+	bool		prepared;		/* request.batch is that of the queue's head */
+	DbmazzRequest request;
+	uint64		serial;			/* of the request under way */
+	DbmazzBatchView view;
+	char		label[DBMAZZ_LABEL_SIZE];
+	char		old_labels[LABEL_WINDOW][DBMAZZ_LABEL_SIZE];
+	const char *old_label_list[LABEL_WINDOW];
+	DbmazzBackoff backoff;
+	TimestampTz retry_at;
+
+	/* a position of its own */
+	bool		stopped;
+	XLogRecPtr	own_lsn;
+} Lane;
+
+struct DbmazzShipper
+{
+	MemoryContext cxt;
+	DbmazzPipeline *p;
+	int32		id;
+	char		uid[DBMAZZ_UID_SIZE];
+	uint64		epoch;
+	const DbmazzSinkRoutine *routine;
+	void	   *sink;
+	dlist_head	working;		/* lanes with batches; the front one is served
+								 * first */
+	Lane	  **by_index;
+	uint32		nlanes;
+	uint32		maxlanes;
+	HTAB	   *by_target;
+	int			nbusy;
+	int			nfailing;		/* lanes whose last attempt failed */
+	uint64		serial;
+	XLogRecPtr	shipped_lsn;
+	uint64	   *slots;			/* scratch of dbmazz_dedup() */
+	uint32		nslots;
+};
+
+/* The lane's oldest batch; it must have one. */
+extern uint32 dbmazz_lane_first_batch(const Lane *lane);
+
+/* Drop all batches of a lane that has no request under way. */
+extern void dbmazz_lane_drop_queue(DbmazzShipper *s, Lane *lane);
+
+/* Start what the lane needs next, if it needs anything and may.  May commit. */
+extern void dbmazz_lane_drive(DbmazzShipper *s, Lane *lane, TimestampTz now);
+
+/* Act on the outcome of the lane's request.  May commit. */
+extern void dbmazz_lane_complete(DbmazzShipper *s, Lane *lane,
+								 const DbmazzCompletion *c);
+
+#endif							/* DBMAZZ_SHIPPER_PRIVATE_H */

@@ -44,7 +44,7 @@
 void
 dbmazz_check_server(void)
 {
-	if (DbmazzShmem == NULL)
+	if (dbmazz_shmem == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("dbmazz is not preloaded"),
@@ -80,16 +80,16 @@ dbmazz_check_workers(const DbmazzPipelineRow *row)
 	int			needed;
 
 	LWLockAcquire(dbmazz_registry_lock(), LW_SHARED);
-	for (int i = 0; i < DbmazzShmem->npipelines; i++)
+	for (int i = 0; i < dbmazz_shmem->npipelines; i++)
 	{
-		DbmazzPipeline *p = &DbmazzShmem->pipelines[i];
+		DbmazzPipeline *p = &dbmazz_shmem->pipelines[i];
 
 		if (p->in_use && !(p->dboid == MyDatabaseId && p->id == row->id))
 			nwanted++;
 	}
 	LWLockRelease(dbmazz_registry_lock());
 
-	if (nwanted >= DbmazzShmem->npipelines)
+	if (nwanted >= dbmazz_shmem->npipelines)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 				 errmsg("%d pipelines are running already", nwanted),
@@ -491,7 +491,7 @@ check_collisions(const DbmazzPipelineRow *row, List *tables)
 							targets[i].name),
 					 errhint("Set table_name_template for the pipeline, for "
 							 "example settings => "
-							 "'{table_name_template={schema}_{table}}'.")));
+							 "'{\"table_name_template={schema}_{table}\"}'.")));
 	}
 }
 

@@ -31,7 +31,7 @@ dbmazz_debug_hit(const char *point)
 		return;
 	action = dbmazz_debug_point + len + 1;
 	value = dbmazz_hash(dbmazz_debug_point, strlen(dbmazz_debug_point), 1);
-	if (pg_atomic_exchange_u64(&DbmazzShmem->debug_fired, value) == value)
+	if (pg_atomic_exchange_u64(&dbmazz_shmem->debug_fired, value) == value)
 		return;
 
 	if (strncmp(action, "error", 5) == 0)

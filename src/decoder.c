@@ -90,7 +90,7 @@ wait_for_wal(XLogRecPtr wanted)
 	dbmazz_wakeup_arm(p);
 	if (GetFlushRecPtr(NULL) < wanted)
 	{
-		if (pg_atomic_read_u64(&DbmazzShmem->commit_lsn) >= wanted)
+		if (pg_atomic_read_u64(&dbmazz_shmem->commit_lsn) >= wanted)
 			nap = Min(nap, UNFLUSHED_MS);
 		(void) WaitLatch(MyLatch,
 						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,

@@ -146,7 +146,7 @@ is_registered(int32 id, DbmazzState *state)
 {
 	DbmazzPipeline *p;
 
-	if (DbmazzShmem == NULL)
+	if (dbmazz_shmem == NULL)
 		return false;
 	LWLockAcquire(dbmazz_registry_lock(), LW_SHARED);
 	p = dbmazz_pipeline_find(MyDatabaseId, id);

@@ -187,14 +187,14 @@ dbmazz_stat_get_pipelines(PG_FUNCTION_ARGS)
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 
 	InitMaterializedSRF(fcinfo, 0);
-	if (DbmazzShmem == NULL)
+	if (dbmazz_shmem == NULL)
 	{
 		fill_not_preloaded(rsinfo);
 		return (Datum) 0;
 	}
-	for (int i = 0; i < DbmazzShmem->npipelines; i++)
+	for (int i = 0; i < dbmazz_shmem->npipelines; i++)
 	{
-		DbmazzPipeline *p = &DbmazzShmem->pipelines[i];
+		DbmazzPipeline *p = &dbmazz_shmem->pipelines[i];
 		Registered	registered;
 		StatRow		row;
 

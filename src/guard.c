@@ -82,7 +82,7 @@ do_after_commit(const Action *action)
 {
 	DbmazzPipeline *p;
 
-	if (DbmazzShmem == NULL || action->what == DBMAZZ_AT_COMMIT_DROP_SLOT)
+	if (dbmazz_shmem == NULL || action->what == DBMAZZ_AT_COMMIT_DROP_SLOT)
 		return;
 	LWLockAcquire(dbmazz_registry_lock(), LW_EXCLUSIVE);
 	p = dbmazz_pipeline_find(MyDatabaseId, action->id);
@@ -198,9 +198,9 @@ refuse_while_running(void)
 	bool		found = false;
 
 	LWLockAcquire(dbmazz_registry_lock(), LW_SHARED);
-	for (int i = 0; i < DbmazzShmem->npipelines && !found; i++)
+	for (int i = 0; i < dbmazz_shmem->npipelines && !found; i++)
 	{
-		DbmazzPipeline *p = &DbmazzShmem->pipelines[i];
+		DbmazzPipeline *p = &dbmazz_shmem->pipelines[i];
 
 		found = p->in_use && p->dboid == MyDatabaseId;
 		if (found)
@@ -224,7 +224,7 @@ object_access(ObjectAccessType access, Oid classId, Oid objectId, int subId,
 	if (prev_object_access_hook)
 		prev_object_access_hook(access, classId, objectId, subId, arg);
 	if (access == OAT_DROP && classId == ExtensionRelationId &&
-		DbmazzShmem != NULL && objectId == get_extension_oid("dbmazz", true))
+		dbmazz_shmem != NULL && objectId == get_extension_oid("dbmazz", true))
 		refuse_while_running();
 }
 

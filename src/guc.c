@@ -213,7 +213,7 @@ static const StringSetting string_settings[] = {
 		"The address to use instead of that by which a backend is registered.",
 	&starrocks_be_address, "", 0, OVERRIDE_SET},
 	{"file_path",
-		"The file that the sink \"file\" writes, below the data directory.",
+		"The directory that the sink \"file\" writes to.",
 	&file_path, "", 0, OVERRIDE_SET}
 };
 

@@ -75,10 +75,10 @@ dbmazz_launcher_main(Datum arg)
 	dbmazz_worker_signals();
 
 	LWLockAcquire(dbmazz_registry_lock(), LW_EXCLUSIVE);
-	DbmazzShmem->launcher_pid = MyProcPid;
-	DbmazzShmem->launcher_latch = MyLatch;
+	dbmazz_shmem->launcher_pid = MyProcPid;
+	dbmazz_shmem->launcher_latch = MyLatch;
 	/* a predecessor may have died with requests in its own memory */
-	DbmazzShmem->rescan_all = true;
+	dbmazz_shmem->rescan_all = true;
 	LWLockRelease(dbmazz_registry_lock());
 	before_shmem_exit(forget_me, (Datum) 0);
 
@@ -88,8 +88,8 @@ dbmazz_launcher_main(Datum arg)
 	wait_event = dbmazz_wait_event_compat("DbmazzLauncherMain");
 
 	lives = MemoryContextAllocZero(TopMemoryContext,
-								   sizeof(Life) * DbmazzShmem->npipelines);
-	for (i = 0; i < DbmazzShmem->npipelines; i++)
+								   sizeof(Life) * dbmazz_shmem->npipelines);
+	for (i = 0; i < dbmazz_shmem->npipelines; i++)
 		dbmazz_backoff_init(&lives[i].backoff, RESTART_MIN_MS,
 							Max(dbmazz_restart_max_delay_ms, RESTART_MIN_MS),
 							(uint64) MyProcPid + i);
@@ -105,9 +105,9 @@ dbmazz_launcher_main(Datum arg)
 		drive_scan(now);
 		if (scan_handle != NULL || databases_to_scan != NIL)
 			nap = WATCH_MS;
-		for (i = 0; i < DbmazzShmem->npipelines; i++)
+		for (i = 0; i < dbmazz_shmem->npipelines; i++)
 		{
-			long		due = drive_pipeline(&DbmazzShmem->pipelines[i],
+			long		due = drive_pipeline(&dbmazz_shmem->pipelines[i],
 											 &lives[i], now);
 
 			nap = Min(nap, due);
@@ -124,8 +124,8 @@ static void
 forget_me(int code, Datum arg)
 {
 	LWLockAcquire(dbmazz_registry_lock(), LW_EXCLUSIVE);
-	DbmazzShmem->launcher_pid = 0;
-	DbmazzShmem->launcher_latch = NULL;
+	dbmazz_shmem->launcher_pid = 0;
+	dbmazz_shmem->launcher_latch = NULL;
 	LWLockRelease(dbmazz_registry_lock());
 }
 
@@ -162,18 +162,18 @@ all_databases(void)
 static void
 collect_rescans(void)
 {
-	Oid			wanted[lengthof(DbmazzShmem->rescan)];
+	Oid			wanted[lengthof(dbmazz_shmem->rescan)];
 	bool		all;
 	int			n;
 	int			i;
 	MemoryContext old;
 
 	LWLockAcquire(dbmazz_registry_lock(), LW_EXCLUSIVE);
-	all = DbmazzShmem->rescan_all;
-	n = DbmazzShmem->nrescan;
-	memcpy(wanted, DbmazzShmem->rescan, n * sizeof(Oid));
-	DbmazzShmem->rescan_all = false;
-	DbmazzShmem->nrescan = 0;
+	all = dbmazz_shmem->rescan_all;
+	n = dbmazz_shmem->nrescan;
+	memcpy(wanted, dbmazz_shmem->rescan, n * sizeof(Oid));
+	dbmazz_shmem->rescan_all = false;
+	dbmazz_shmem->nrescan = 0;
 	LWLockRelease(dbmazz_registry_lock());
 
 	/* a request counts again even while an earlier look is under way */

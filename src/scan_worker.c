@@ -40,7 +40,7 @@ note_pipeline(const DbmazzPipelineRow *row, uint32 want_segments)
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 				 errmsg("no room for pipeline \"%s\"", row->name),
 				 errdetail("%d pipelines are registered.",
-						   DbmazzShmem->npipelines),
+						   dbmazz_shmem->npipelines),
 				 errhint("Raise dbmazz.max_pipelines and restart the "
 						 "server.")));
 }
@@ -87,9 +87,9 @@ dbmazz_scan_main(Datum arg)
 		rows = dbmazz_catalog_pipelines();
 
 	LWLockAcquire(dbmazz_registry_lock(), LW_EXCLUSIVE);
-	for (i = 0; i < DbmazzShmem->npipelines; i++)
+	for (i = 0; i < dbmazz_shmem->npipelines; i++)
 	{
-		DbmazzPipeline *p = &DbmazzShmem->pipelines[i];
+		DbmazzPipeline *p = &dbmazz_shmem->pipelines[i];
 
 		if (p->in_use && p->dboid == dboid && !is_enabled(rows, p->id))
 			p->wanted = false;

@@ -15,7 +15,7 @@
 
 #define DBMAZZ_TRANCHE	"dbmazz"
 
-DbmazzShared *DbmazzShmem = NULL;
+DbmazzShared *dbmazz_shmem = NULL;
 
 static LWLockPadded *locks = NULL;
 static shmem_request_hook_type prev_request_hook = NULL;
@@ -60,19 +60,19 @@ shmem_startup(void)
 		prev_startup_hook();
 
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	DbmazzShmem = ShmemInitStruct("dbmazz registry", shared_size(), &found);
+	dbmazz_shmem = ShmemInitStruct("dbmazz registry", shared_size(), &found);
 	if (!found)
 	{
 		int			i;
 
-		MemSet(DbmazzShmem, 0, shared_size());
-		DbmazzShmem->rescan_all = true;
-		pg_atomic_init_u64(&DbmazzShmem->commit_lsn, 0);
-		pg_atomic_init_u64(&DbmazzShmem->asleep, 0);
-		pg_atomic_init_u64(&DbmazzShmem->debug_fired, 0);
-		DbmazzShmem->npipelines = dbmazz_max_pipelines;
+		MemSet(dbmazz_shmem, 0, shared_size());
+		dbmazz_shmem->rescan_all = true;
+		pg_atomic_init_u64(&dbmazz_shmem->commit_lsn, 0);
+		pg_atomic_init_u64(&dbmazz_shmem->asleep, 0);
+		pg_atomic_init_u64(&dbmazz_shmem->debug_fired, 0);
+		dbmazz_shmem->npipelines = dbmazz_max_pipelines;
 		for (i = 0; i < dbmazz_max_pipelines; i++)
-			pipeline_init(&DbmazzShmem->pipelines[i]);
+			pipeline_init(&dbmazz_shmem->pipelines[i]);
 	}
 	dbmazz_queue_shmem_startup();
 	LWLockRelease(AddinShmemInitLock);
@@ -128,7 +128,7 @@ dbmazz_pipeline_lock(const DbmazzPipeline *p)
 int
 dbmazz_pipeline_index(const DbmazzPipeline *p)
 {
-	return (int) (p - DbmazzShmem->pipelines);
+	return (int) (p - dbmazz_shmem->pipelines);
 }
 
 DbmazzPipeline *
@@ -137,9 +137,9 @@ dbmazz_pipeline_find(Oid dboid, int32 id)
 	int			i;
 
 	Assert(LWLockHeldByMe(dbmazz_registry_lock()));
-	for (i = 0; i < DbmazzShmem->npipelines; i++)
+	for (i = 0; i < dbmazz_shmem->npipelines; i++)
 	{
-		DbmazzPipeline *p = &DbmazzShmem->pipelines[i];
+		DbmazzPipeline *p = &dbmazz_shmem->pipelines[i];
 
 		if (p->in_use && p->dboid == dboid && p->id == id)
 			return p;
@@ -154,11 +154,11 @@ dbmazz_pipeline_register(Oid dboid, int32 id, const char *name)
 	int			i;
 
 	Assert(LWLockHeldByMeInMode(dbmazz_registry_lock(), LW_EXCLUSIVE));
-	for (i = 0; p == NULL && i < DbmazzShmem->npipelines; i++)
+	for (i = 0; p == NULL && i < dbmazz_shmem->npipelines; i++)
 	{
-		if (DbmazzShmem->pipelines[i].in_use)
+		if (dbmazz_shmem->pipelines[i].in_use)
 			continue;
-		p = &DbmazzShmem->pipelines[i];
+		p = &dbmazz_shmem->pipelines[i];
 		p->in_use = true;
 		p->dboid = dboid;
 		p->id = id;
@@ -243,8 +243,8 @@ void
 dbmazz_launcher_wake(void)
 {
 	LWLockAcquire(dbmazz_registry_lock(), LW_SHARED);
-	if (DbmazzShmem->launcher_pid != 0)
-		SetLatch(DbmazzShmem->launcher_latch);
+	if (dbmazz_shmem->launcher_pid != 0)
+		SetLatch(dbmazz_shmem->launcher_latch);
 	LWLockRelease(dbmazz_registry_lock());
 }
 
@@ -254,17 +254,17 @@ dbmazz_request_rescan(Oid dboid)
 	int			i;
 
 	LWLockAcquire(dbmazz_registry_lock(), LW_EXCLUSIVE);
-	for (i = 0; i < DbmazzShmem->nrescan; i++)
+	for (i = 0; i < dbmazz_shmem->nrescan; i++)
 	{
-		if (DbmazzShmem->rescan[i] == dboid)
+		if (dbmazz_shmem->rescan[i] == dboid)
 			break;
 	}
-	if (!OidIsValid(dboid) || i == lengthof(DbmazzShmem->rescan))
-		DbmazzShmem->rescan_all = true;
-	else if (i == DbmazzShmem->nrescan)
-		DbmazzShmem->rescan[DbmazzShmem->nrescan++] = dboid;
-	if (DbmazzShmem->launcher_pid != 0)
-		SetLatch(DbmazzShmem->launcher_latch);
+	if (!OidIsValid(dboid) || i == lengthof(dbmazz_shmem->rescan))
+		dbmazz_shmem->rescan_all = true;
+	else if (i == dbmazz_shmem->nrescan)
+		dbmazz_shmem->rescan[dbmazz_shmem->nrescan++] = dboid;
+	if (dbmazz_shmem->launcher_pid != 0)
+		SetLatch(dbmazz_shmem->launcher_latch);
 	LWLockRelease(dbmazz_registry_lock());
 }
 

@@ -151,7 +151,7 @@ typedef struct DbmazzShared
 } DbmazzShared;
 
 /* NULL in a server that has not preloaded the library. */
-extern PGDLLIMPORT DbmazzShared *DbmazzShmem;
+extern PGDLLIMPORT DbmazzShared *dbmazz_shmem;
 
 /* Hooks and request; called by _PG_init when preloading. */
 extern void dbmazz_shmem_init(void);

@@ -23,13 +23,13 @@ static XLogRecPtr last_record = InvalidXLogRecPtr;
 static void
 wake_sleepers(void)
 {
-	uint64		asleep = pg_atomic_exchange_u64(&DbmazzShmem->asleep, 0);
+	uint64		asleep = pg_atomic_exchange_u64(&dbmazz_shmem->asleep, 0);
 	int			i;
 
-	for (i = 0; asleep != 0 && i < DbmazzShmem->npipelines; i++)
+	for (i = 0; asleep != 0 && i < dbmazz_shmem->npipelines; i++)
 	{
 		if (asleep & (UINT64CONST(1) << i))
-			dbmazz_pipeline_wake(&DbmazzShmem->pipelines[i],
+			dbmazz_pipeline_wake(&dbmazz_shmem->pipelines[i],
 								 DBMAZZ_ROLE_DECODER);
 	}
 }
@@ -44,9 +44,9 @@ xact_callback(XactEvent event, void *arg)
 		return;
 	last_record = ProcLastRecPtr;
 	if (XactLastCommitEnd != InvalidXLogRecPtr)
-		dbmazz_atomic_max(&DbmazzShmem->commit_lsn, XactLastCommitEnd);
+		dbmazz_atomic_max(&dbmazz_shmem->commit_lsn, XactLastCommitEnd);
 	pg_memory_barrier();
-	if (pg_atomic_read_u64(&DbmazzShmem->asleep) != 0)
+	if (pg_atomic_read_u64(&dbmazz_shmem->asleep) != 0)
 		wake_sleepers();
 }
 
@@ -59,13 +59,13 @@ dbmazz_wakeup_init(void)
 void
 dbmazz_wakeup_arm(DbmazzPipeline *p)
 {
-	pg_atomic_fetch_or_u64(&DbmazzShmem->asleep,
+	pg_atomic_fetch_or_u64(&dbmazz_shmem->asleep,
 						   UINT64CONST(1) << dbmazz_pipeline_index(p));
 }
 
 void
 dbmazz_wakeup_disarm(DbmazzPipeline *p)
 {
-	pg_atomic_fetch_and_u64(&DbmazzShmem->asleep,
+	pg_atomic_fetch_and_u64(&dbmazz_shmem->asleep,
 							~(UINT64CONST(1) << dbmazz_pipeline_index(p)));
 }

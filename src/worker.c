@@ -62,13 +62,13 @@ detach(int code, Datum arg)
 	DbmazzPipeline *p = my_pipeline;
 
 	if (my_role == DBMAZZ_ROLE_DECODER)
-		pg_atomic_fetch_and_u64(&DbmazzShmem->asleep,
+		pg_atomic_fetch_and_u64(&dbmazz_shmem->asleep,
 								~(UINT64CONST(1) << dbmazz_pipeline_index(p)));
 	LWLockAcquire(dbmazz_registry_lock(), LW_EXCLUSIVE);
 	p->claims[my_role].pid = 0;
 	p->claims[my_role].latch = NULL;
-	if (DbmazzShmem->launcher_pid != 0)
-		SetLatch(DbmazzShmem->launcher_latch);
+	if (dbmazz_shmem->launcher_pid != 0)
+		SetLatch(dbmazz_shmem->launcher_latch);
 	LWLockRelease(dbmazz_registry_lock());
 }
 
@@ -79,7 +79,7 @@ dbmazz_worker_attach(DbmazzWorkerArg *arg)
 	bool		mine;
 
 	memcpy(arg, MyBgworkerEntry->bgw_extra, sizeof(*arg));
-	p = &DbmazzShmem->pipelines[arg->index];
+	p = &dbmazz_shmem->pipelines[arg->index];
 
 	LWLockAcquire(dbmazz_registry_lock(), LW_EXCLUSIVE);
 	mine = p->in_use && p->life == arg->life &&

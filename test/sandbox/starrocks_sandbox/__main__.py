@@ -9,6 +9,8 @@ import signal
 import ssl
 import sys
 
+import duckdb
+
 from . import be, fe, mysqlport
 from .app import App, Config, log
 from .httpconn import HttpServer
@@ -66,7 +68,8 @@ async def serve(args):
     tls = _tls(args)
     front, back = HttpServer(fe.handler(app), log), HttpServer(be.handler(app), log)
     be_port = await back.start(args.host, args.be_port, tls)
-    app.be_address = args.be_advertise or f"{args.host}:{be_port}"
+    reachable = "127.0.0.1" if args.host in ("0.0.0.0", "") else args.host
+    app.be_address = args.be_advertise or f"{reachable}:{be_port}"
     fe_port = await front.start(args.host, args.fe_port, tls)
     mysql, mysql_port = await mysqlport.start(app, args.host, args.mysql_port)
     print(json.dumps({"fe": fe_port, "be": be_port, "mysql": mysql_port}), flush=True)
@@ -82,7 +85,10 @@ def main(argv=None):
     logging.basicConfig(level=args.log_level, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     # Batches make many short-lived objects and no cycles; fewer collections help.
     gc.set_threshold(50000, 20, 50)
-    asyncio.run(serve(args))
+    try:
+        asyncio.run(serve(args))
+    except (OSError, duckdb.IOException) as why:
+        sys.exit(f"starrocks_sandbox: {str(why).splitlines()[0]}")
 
 
 if __name__ == "__main__":

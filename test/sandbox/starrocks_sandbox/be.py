@@ -83,8 +83,8 @@ class StreamLoad:
                 return
             status = await self._guarded()
         except ConnectionCut as why:
-            await self._abort(str(why) or "connection cut")
             self.close_entry("CUT", str(why))
+            await self._abort(str(why) or "connection cut")
             raise
         if status is not None:
             await be_answer(self, *status)
@@ -105,7 +105,7 @@ class StreamLoad:
             return "Label Already Exists", str(why), why.job_status, True
         except LoadError as why:
             await self._abort(str(why))
-            return "Fail", str(why), None, early
+            return why.status, str(why), None, early
         except ConnectionCut:
             raise
         except Exception as why:            # a defect here must still answer like a server
@@ -193,7 +193,7 @@ class StreamLoad:
                 raise LoadError(text)
         failing = self.fault("fail")
         if failing:
-            raise LoadError(failing["message"])
+            raise LoadError(failing["message"], failing["status"])
         loop = asyncio.get_running_loop()
         staged = self.staged = await loop.run_in_executor(self.app.loaders, self.loader.run, body)
         self.times["write"] = _ms(self.start)

@@ -21,6 +21,7 @@ _DATE = re.compile(
     r"(?:[ T](\d{1,2}):(\d{1,2}):(\d{1,2})(?:\.(\d+))?)?"
     r"(?:Z|\s?[+-]\d{1,2}(?::?\d{2}){0,2})?\s*")
 _FLOAT_MAX = 3.4028234663852886e38
+_JSON_MAX = 16 << 20
 _DECIMALS = Context(prec=120, rounding=ROUND_HALF_UP)
 _format = msgspec.json.format
 _decode = msgspec.json.decode
@@ -113,9 +114,11 @@ def _string(text, kind):
     return text
 
 
-def _json_text(text):
+def _json_text(raw):
+    if len(raw) > _JSON_MAX:
+        raise Misfit("JSON value is too large")
     try:
-        return _format(text.encode(), indent=-1).decode()
+        return _format(raw, indent=-1).decode()
     except (msgspec.DecodeError, UnicodeError):
         raise Misfit("not JSON") from None
 
@@ -181,7 +184,7 @@ def from_text(text, kind):
         days, micros = _split_date(text)
         return days if name == "DATE" else days * 86400000000 + micros
     if name == "JSON":
-        return _json_text(text)
+        return _json_text(text.encode())
     if name == "ARRAY":
         return _csv_array(text, kind)
     return _binary(text.encode(), kind)
@@ -207,7 +210,7 @@ def from_json(token, kind):
         return None
     name, first = kind.name, token[:1]
     if name == "JSON":
-        return _format(token, indent=-1).decode()
+        return _json_text(token)
     if name == "ARRAY":
         if first != b"[":
             raise Misfit("not an array")

@@ -14,7 +14,11 @@ class SqlError(SandboxError):
 
 
 class LoadError(SandboxError):
-    """A Stream Load that ends with Status Fail."""
+    """A Stream Load that ends with Status Fail, or another that a fault asks for."""
+
+    def __init__(self, message, status="Fail"):
+        super().__init__(message)
+        self.status = status
 
 
 class HeaderError(LoadError):

@@ -93,6 +93,13 @@ def test_slow_commit_does_not_hold_others_up(t, make):
     assert time.monotonic() - start >= 0.8 and t.state("slow") == "VISIBLE"
 
 
+def test_any_status(t):
+    t.box.fault("fail", status="Sleepy", message="later", count=1)
+    result = t.json(ROW, label="a")
+    assert (result["Status"], result["Message"]) == ("Sleepy", "later")
+    assert t.rows() == [] and t.state("a") == "ABORTED"
+
+
 def test_probability(t):
     t.box.fault("fail", probability=0.5)
     answers = {t.json([{"id": i, "n": 1}])["Status"] for i in range(40)}

@@ -65,16 +65,6 @@ dbmazz_relations_get(DbmazzRelations *relations, uint32 relid)
 	return dbmazz_relmap_get(&relations->map, relid);
 }
 
-void
-dbmazz_relations_each(DbmazzRelations *relations,
-					  void (*fn) (void *arg, DbmazzRelation *rel), void *arg)
-{
-	int			i;
-
-	for (i = 0; i < relations->nall; i++)
-		fn(arg, relations->all[i]);
-}
-
 char *
 dbmazz_target_name(const char *schema, const char *table)
 {
@@ -315,7 +305,7 @@ remember(DbmazzRelations *r, DbmazzRelation *rel)
 /* A table dropped and created again is the same lane: let the old one go first. */
 static void
 seal_namesakes(DbmazzRelations *r, DbmazzRelation *rel,
-			   void (*before_replace) (void *, DbmazzRelation *), void *arg)
+			   DbmazzRelationFn before_replace, void *arg)
 {
 	int			i;
 
@@ -330,8 +320,7 @@ seal_namesakes(DbmazzRelations *r, DbmazzRelation *rel,
 
 DbmazzRelation *
 dbmazz_relations_update(DbmazzRelations *relations, const DbmazzParser *parser,
-						void (*before_replace) (void *arg, DbmazzRelation *old),
-						void *arg)
+						DbmazzRelationFn before_replace, void *arg)
 {
 	uint32		relid = parser->message.u.relation.relid;
 	const char *schema = parser->message.u.relation.schema;

@@ -65,13 +65,14 @@ extern DbmazzRelation *dbmazz_relations_get(DbmazzRelations *relations,
 /*
  * Make the description that fits parser->message (a Relation message), with
  * parser->columns.  Runs inside a decoding callback: only catalogs may be read.
- * 'changed' tells whether it differs from the one there was; if not, nothing was
- * touched.  Before an old one is replaced, 'before_replace' is called with it so
+ * Where it is the same as the one there was, nothing is touched.  Before an old one is replaced, 'before_replace' is called with it so
  * that its open batches can be sealed.  May longjmp.
  */
+typedef void (*DbmazzRelationFn) (void *arg, DbmazzRelation *rel);
+
 extern DbmazzRelation *dbmazz_relations_update(DbmazzRelations *relations,
 											   const DbmazzParser *parser,
-											   void (*before_replace) (void *arg, DbmazzRelation *old),
+											   DbmazzRelationFn before_replace,
 											   void *arg);
 
 /*
@@ -81,11 +82,6 @@ extern DbmazzRelation *dbmazz_relations_update(DbmazzRelations *relations,
 extern DbmazzColumnSet *dbmazz_relation_partial(DbmazzRelations *relations,
 												DbmazzRelation *rel,
 												const bool *keep);
-
-/* Call 'fn' for every relation. */
-extern void dbmazz_relations_each(DbmazzRelations *relations,
-								  void (*fn) (void *arg, DbmazzRelation *rel),
-								  void *arg);
 
 /* The target table's name by dbmazz.table_name_template, palloc'd. */
 extern char *dbmazz_target_name(const char *schema, const char *table);

@@ -326,6 +326,18 @@ dbmazz_catalog_destination(int32 id)
 
 /* ---- writing pipelines --------------------------------------------------- */
 
+/* A lock that conflicts with itself, but not with reads and updates. */
+void
+dbmazz_catalog_lock_additions(void)
+{
+	Statement	q;
+
+	query_begin(&q);
+	(void) run(&q, "LOCK TABLE dbmazz.pipeline"
+			   " IN SHARE UPDATE EXCLUSIVE MODE", SPI_OK_UTILITY);
+	query_end(&q);
+}
+
 int32
 dbmazz_catalog_add_pipeline(const DbmazzPipelineRow *row)
 {
@@ -448,7 +460,8 @@ dbmazz_catalog_published_tables(const char *publication)
 			" FROM pg_get_publication_tables($1) t"
 			" JOIN pg_class c ON c.oid = t.relid"
 			" JOIN pg_namespace n ON n.oid = c.relnamespace"
-			" WHERE n.nspname <> 'dbmazz' ORDER BY n.nspname, c.relname", SPI_OK_SELECT);
+			" WHERE n.nspname <> 'dbmazz' ORDER BY n.nspname, c.relname",
+			SPI_OK_SELECT);
 	for (uint64 i = 0; i < n; i++)
 	{
 		DbmazzPublishedTable *table = MemoryContextAllocZero(q.cxt,

@@ -137,6 +137,9 @@ extern void dbmazz_catalog_leave(const DbmazzCatalogScope *scope);
  */
 extern DbmazzPipelineRow *dbmazz_catalog_lock_pipeline(const char *name);
 
+/* Wait for others that add pipelines; held until the transaction ends. */
+extern void dbmazz_catalog_lock_additions(void);
+
 /* Add a pipeline and its run_state, not enabled.  Returns its id. */
 extern int32 dbmazz_catalog_add_pipeline(const DbmazzPipelineRow *row);
 

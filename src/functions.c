@@ -197,6 +197,7 @@ dbmazz_create_pipeline(PG_FUNCTION_ARGS)
 
 	dbmazz_check_server();
 	dbmazz_check_name(row.name);
+	dbmazz_catalog_lock_additions();
 	if (dbmazz_catalog_pipeline_by_name(row.name) != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),

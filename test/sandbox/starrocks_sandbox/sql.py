@@ -165,8 +165,18 @@ class Engine:
         inner = exp.select(*names).from_(exp.to_identifier(physical, quoted=True))
         return exp.Subquery(this=inner, alias=alias, joins=table.args.get("joins"))
 
+    @staticmethod
+    def _named(node):
+        """Name unnamed results after their text, as the target does."""
+        node = node.copy()
+        for item in list(node.selects) if isinstance(node, exp.Select) else []:
+            if not isinstance(item, (exp.Alias, exp.Column, exp.Star)) and not item.is_star:
+                name = item.sql(dialect="starrocks", normalize_functions="lower")
+                item.replace(exp.alias_(item.copy(), name, quoted=True))
+        return node
+
     async def _select(self, node, db):
-        sql, views = self._rewrite(node, db)
+        sql, views = self._rewrite(self._named(node), db)
         tables = {f"is_{v}": rows_of(self.app.catalog, v) for v in views}
 
         def work(cursor):

@@ -113,6 +113,7 @@ def test_sql_statements(make):
     sql("INSERT INTO t SELECT a + 10, b, c FROM t WHERE a = 2", "UPDATE t SET b = 'u' WHERE a = 2",
         "DELETE FROM t WHERE a = 1")
     assert sql(f"SELECT x.a, x.b FROM {t.db}.t AS x ORDER BY 1") == [(2, "u"), (12, "y")]
+    assert t.box.run("SELECT count(*), max(b.a) AS m, a.a FROM t a, t b GROUP BY a.a ORDER BY a.a LIMIT 1", t.db)
     assert sql("SHOW TABLES") == [("t",)]
     assert (t.db,) in sql("SHOW DATABASES")
     assert [r[0] for r in sql("DESC t")] == ["a", "b", "c"]
@@ -162,6 +163,13 @@ def test_alter_during_a_load(t):
     thread.join()
     assert t.state("h") == "VISIBLE"
     assert t.values("id", "n", "d") == [(1, 1, 5)]
+
+
+def test_names_of_results(t):
+    body = request(t.box.fe, "POST", f"/_sandbox/sql?db={t.db}", {}, b"SELECT count(*), id + 1, v FROM t GROUP BY 2, 3")
+    assert body.json()["columns"] == ["count(*)", "id + 1", "v"]
+    assert t.box.run("SELECT id FROM t UNION ALL SELECT 1", t.db) == [[1]]
+    assert t.box.run("WITH q AS (SELECT count(*) AS c FROM t) SELECT c FROM q", t.db) == [[0]]
 
 
 def test_duplicate_key_table_keeps_all_rows(make):

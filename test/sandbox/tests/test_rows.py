@@ -1,5 +1,7 @@
 """Rules 27 to 31, 41, 42 and 52: filtering, equal keys, all or nothing."""
 
+import threading
+
 import pytest
 
 ROWS = [{"id": i, "v": f"r{i}", "n": i} for i in range(10)]
@@ -125,3 +127,65 @@ def test_reject_rows_by_a_predicate(t):
     result = t.json(ROWS)
     assert result["Status"] == "Fail" and result["NumberFilteredRows"] == 2
     assert t.json(ROWS)["Status"] == "Success"
+
+
+COMPLEX = """CREATE TABLE t (id LARGEINT, k DATE, a ARRAY<DECIMAL(5,1)>, j JSON, b VARBINARY, d DECIMAL(38,9),
+    v VARCHAR(1048576) NOT NULL, f FLOAT) PRIMARY KEY (id, k)"""
+
+
+def test_partial_update_of_complex_types(make):
+    t = make(COMPLEX)
+    key = {"id": 2**100, "k": "0000-02-29"}
+    full = {**key, "a": [1, 2.5], "j": {"x": [1, "é"]}, "b": "00ff", "d": "12345678901234567890123456789.123456789",
+            "v": "kept" * 50000, "f": 0.1}
+    binary = "b=to_binary(b,'hex')"
+    assert t.json([full], columns=f"id,k,a,j,b,d,v,f,{binary}")["Status"] == "Success"
+    before = t.rows()[0]
+    assert (before["id"], before["k"], before["a"]) == (str(2**100), "0000-02-29", ["1.0", "2.5"])
+    change = {**key, "a": None, "j": [], "b": "ab", "d": 1}
+    assert t.json([change], columns=f"id,k,a,j,b,d,{binary}", partial_update="true")["Status"] == "Success"
+    after = {**before, "a": None, "j": "[]", "b": "ab", "d": "1.000000000"}
+    assert t.rows() == [after]
+    assert t.json([{**key, "__op": 1}], columns="id,k,__op", partial_update="true")["Status"] == "Success"
+    assert t.rows() == []
+
+
+def test_loads_of_several_tables_at_once(make):
+    tables = [make() for _ in range(6)]
+    failures = []
+
+    def work(t):
+        for i in range(10):
+            rows = [{"id": k, "v": f"{i}", "n": i} for k in range(i, i + 50)]
+            if t.json(rows, label=f"l{i}")["Status"] != "Success":
+                failures.append((t.db, i))
+
+    threads = [threading.Thread(target=work, args=(t,)) for t in tables]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    for t in tables:
+        assert t.values("id", "n") == [(k, min(k, 9)) for k in range(59)]
+
+
+def test_loads_of_one_table_at_once_are_all_or_nothing(t):
+    def work(i):
+        t.json([{"id": k, "v": str(i), "n": 1} for k in range(200)])
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    for _ in range(20):
+        rows = t.values("v")
+        assert len(set(rows)) <= 1 and len(rows) in (0, 200)
+    for thread in threads:
+        thread.join()
+    assert len(set(t.values("v"))) == 1
+
+
+def test_json_value_over_16_mb(make):
+    t = make("CREATE TABLE t (id INT, j JSON) PRIMARY KEY (id)")
+    assert t.json([{"id": 1, "j": "x" * (17 << 20)}])["Status"] == "Fail"
+    assert t.json([{"id": 1, "j": "x" * (15 << 20)}])["Status"] == "Success"

@@ -1,10 +1,10 @@
 """Processor time and memory of processes, from /proc.
 
-A Watch samples the children of a postmaster, and other processes by number, in
-a thread.  What a process used before the watch began is not counted.  A process
-that ends keeps its last sample; only a walsender does so within a measurement,
-so it is sampled often and the others seldom, which keeps the watch itself below
-half a percent of a processor.
+A Watch samples the children of a postmaster, and other processes by number,
+in a thread.  What a process used before the watch began is not counted.  A
+process that ends keeps its last sample; only a walsender does so within a
+measurement, so it is sampled often and the others seldom, which keeps the
+watch itself below half a percent of a processor.
 """
 
 import os

@@ -1,9 +1,9 @@
 """Runs contenders on workloads and collects measurements.
 
-The method for throughput: every contender has one slot per run, made before the
-data is produced, so that all read the same WAL; nothing decodes while it is
-produced; then each drains its slot, one at a time, in turns (first run of all,
-second run of all …), so that a drift of the machine meets all alike.
+The method for throughput: every contender has one slot per run, made before
+the data is produced, so that all read the same WAL; nothing decodes while it
+is produced; then each drains its slot, one at a time, in turns (first run of
+all, second run of all …), so that a drift of the machine meets all alike.
 """
 
 import importlib.util

@@ -1,5 +1,5 @@
-"""(b) dbmazz with the sink that accepts everything: decoding, encoding, batches
-and the hand-over between the two processes, without a network."""
+"""(b) dbmazz with the sink that accepts everything: decoding, encoding,
+batches and the hand-over between the two processes, without a network."""
 
 from benchlib import dbmazz
 from benchlib.runner import Drained

@@ -121,6 +121,8 @@ void
 dbmazz_sr_hint_reason(DbmazzError *err, DbmazzSrReason reason,
 					  const char *database, const DbmazzTableDesc *desc)
 {
+	DbmazzSrText name = {0};
+
 	switch (reason)
 	{
 		case DBMAZZ_SR_NO_TABLE:
@@ -128,8 +130,11 @@ dbmazz_sr_hint_reason(DbmazzError *err, DbmazzSrReason reason,
 			dbmazz_sr_hint_create(err, database, desc);
 			break;
 		case DBMAZZ_SR_NO_DATABASE:
-			dbmazz_error_hint(err, "Run in StarRocks: CREATE DATABASE `%s`;",
-							  database);
+			dbmazz_sr_text_ident(&name, database);
+			if (!name.failed)
+				dbmazz_error_hint(err, "Run in StarRocks: CREATE DATABASE %s;",
+								  name.data);
+			dbmazz_sr_text_free(&name);
 			break;
 		case DBMAZZ_SR_ACCESS:
 			dbmazz_error_hint(err, "Check user and password of the "

@@ -41,6 +41,7 @@
 #include <cjson/cJSON.h>
 
 #include "dbmazz_sink.h"
+#include "fixture.h"
 
 #define MAX_ARGS		2048
 #define MAX_SOCKETS		256
@@ -122,69 +123,37 @@ begin_batch(void)
 		die("no room for a batch");
 }
 
-/* Append a text to the description; returns its offset. */
-static uint32_t
-add_text(char *block, uint32_t *pos, const char *text)
-{
-	uint32_t	at = *pos;
-
-	strcpy(block + at, text);
-	*pos += (uint32_t) strlen(text) + 1;
-	return at;
-}
-
 static void
 make_table(char **args, int nargs)
 {
-	static uint32_t generation;
+	FixtureColumn columns[MAX_ARGS];
 	bool		partial = nargs > 2 && strcmp(args[2], "partial") == 0;
 	int			first = partial ? 3 : 2;
-	int			ncolumns = nargs - first;
-	size_t		room = sizeof(DbmazzTableDesc) + 1024 +
-		(size_t) ncolumns * (sizeof(DbmazzColumnDesc) + 128);
-	uint32_t	pos;
-	int			i;
+	int			n = 0;
 
-	free(desc);
-	desc = calloc(1, room);
-	pos = (uint32_t) (sizeof(DbmazzTableDesc) +
-					  (size_t) ncolumns * sizeof(DbmazzColumnDesc));
-	desc->relid = 4711;
-	desc->generation = ++generation;
-	desc->schema = add_text((char *) desc, &pos, "public");
-	desc->table = add_text((char *) desc, &pos, args[1]);
-	desc->target = add_text((char *) desc, &pos, args[1]);
-	desc->ncolumns = (uint16_t) ncolumns;
-	desc->ntable_columns = (uint16_t) ncolumns;
-	desc->flags = partial ? DBMAZZ_TABLE_PARTIAL : 0;
-	for (i = 0; i < ncolumns; i++)
+	for (; first + n < nargs; n++)
 	{
-		DbmazzColumnDesc *column = &desc->columns[i];
-		char	   *flags = strrchr(args[first + i], ':');
+		char	   *name = args[first + n];
+		char	   *flags = strrchr(name, ':');
 		char	   *class;
 		char	   *typid;
 
 		*flags++ = '\0';
-		class = strrchr(args[first + i], ':');
+		class = strrchr(name, ':');
 		*class++ = '\0';
-		typid = strrchr(args[first + i], ':');
+		typid = strrchr(name, ':');
 		*typid++ = '\0';
-		column->name = add_text((char *) desc, &pos, args[first + i]);
-		column->typid = (uint32_t) atoi(typid);
-		column->basetypid = column->typid;
-		column->typmod = -1;
-		column->attnum = (int16_t) (i + 1);
-		column->source = (uint16_t) i;
-		column->value_class = (uint8_t) atoi(class);
+		columns[n].name = name;
+		columns[n].typid = (uint32_t) atoi(typid);
+		columns[n].value_class = (uint8_t) atoi(class);
+		columns[n].flags = 0;
 		if (strchr(flags, 'k') != NULL)
-		{
-			column->flags |= DBMAZZ_COLUMN_KEY | DBMAZZ_COLUMN_IDENTITY;
-			desc->nkeys++;
-		}
+			columns[n].flags |= DBMAZZ_COLUMN_KEY | DBMAZZ_COLUMN_IDENTITY;
 		if (strchr(flags, 'n') != NULL)
-			column->flags |= DBMAZZ_COLUMN_NOT_NULL;
+			columns[n].flags |= DBMAZZ_COLUMN_NOT_NULL;
 	}
-	desc->size = pos;
+	free(desc);
+	desc = fixture_desc(args[1], partial, columns, n);
 	snprintf(target, sizeof(target), "%s", args[1]);
 	begin_batch();
 }

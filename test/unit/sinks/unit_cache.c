@@ -1,0 +1,67 @@
+/*
+ * unit_cache.c
+ *		Tests of sinks/starrocks/cache.c.
+ */
+#include "unit.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "fixture.h"
+#include "sinks/starrocks/job.h"
+
+static const FixtureColumn columns[] = {
+	{"id", 20, DBMAZZ_VALUE_INTEGER, DBMAZZ_COLUMN_KEY},
+	{"v", 25, DBMAZZ_VALUE_STRING, 0}
+};
+
+void
+unit_cache(void)
+{
+	DbmazzOption options[2] = {{"url", "http://fe"}, {"database", "d"}};
+	DbmazzTableDesc *full = fixture_desc("t", false, columns, 2);
+	DbmazzTableDesc *keys = fixture_desc("t", false, columns, 1);
+	DbmazzTableDesc *other = fixture_desc("u", false, columns, 2);
+	DbmazzSr	sr = {0};
+	DbmazzError err;
+	DbmazzSrPlan *plan;
+	DbmazzSrPlan *again;
+	int			i;
+
+	sr.config = dbmazz_sr_config_create(options, 2, &err);
+	CHECK(dbmazz_sr_cache_plan(&sr, full) == NULL);
+	dbmazz_sr_cache_store(&sr, "t", dbmazz_sr_schema_assume(full));
+
+	/* a fresh schema serves any description that it fits */
+	plan = dbmazz_sr_cache_plan(&sr, full);
+	CHECK(plan != NULL);
+	again = dbmazz_sr_cache_plan(&sr, full);
+	CHECK(again == plan);
+	dbmazz_sr_plan_release(again);
+	CHECK(dbmazz_sr_cache_plan(&sr, other) == NULL);
+	again = dbmazz_sr_cache_plan(&sr, keys);
+	CHECK(again != NULL && again != plan);
+	dbmazz_sr_plan_release(again);
+
+	/* a plan in use outlives its place in the cache */
+	for (i = 0; i < 100; i++)
+	{
+		DbmazzTableDesc *desc = fixture_desc("t", i % 2 == 0, columns, 2);
+
+		dbmazz_sr_plan_release(dbmazz_sr_cache_plan(&sr, desc));
+		free(desc);
+	}
+	dbmazz_sr_cache_forget(&sr, "t");
+	CHECK_STR(plan->columns, "`id`,`v`");
+	dbmazz_sr_plan_release(plan);
+	CHECK(dbmazz_sr_cache_plan(&sr, full) == NULL);
+
+	dbmazz_sr_cache_store(&sr, "t", dbmazz_sr_schema_assume(full));
+	dbmazz_sr_cache_store(&sr, "u", dbmazz_sr_schema_assume(other));
+	dbmazz_sr_cache_clear(&sr);
+	CHECK(sr.targets == NULL);
+	dbmazz_sr_config_release(sr.config);
+	free(full);
+	free(keys);
+	free(other);
+}

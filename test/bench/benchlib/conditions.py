@@ -37,8 +37,9 @@ def fsync_ms(folder):
 
 
 def revision(folder):
-    result = subprocess.run(["git", "-C", folder, "describe", "--always",
-                             "--dirty"], stdout=subprocess.PIPE,
+    result = subprocess.run(["git", "-c", "safe.directory=*", "-C", folder,
+                             "describe", "--always", "--dirty"],
+                            stdout=subprocess.PIPE,
                             stderr=subprocess.DEVNULL, text=True, check=False)
     return result.stdout.strip() or "unknown"
 

@@ -12,7 +12,7 @@ base_packages=(
 	gcc make libc6-dev libcurl4-openssl-dev libcjson-dev
 	clang-14 libclang-rt-14-dev
 	libipc-run-perl python3-venv python3-dev shellcheck pg-bsd-indent binutils
-	ca-certificates tar util-linux
+	ca-certificates curl tar util-linux
 )
 matrix_packages=(debootstrap)
 

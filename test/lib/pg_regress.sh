@@ -2,10 +2,11 @@
 #
 # pg_regress.sh - run SQL or isolation tests on a server of their own
 #
-# usage: PG_CONFIG=... test/lib/pg_regress.sh regress|isolation [TEST...]
+# usage: PG_CONFIG=... test/lib/pg_regress.sh [regress|isolation [TEST...]]
 #
 # Without names all of test/sql (or test/specs) run, in the order of their
-# names.  dbmazz must be installed in the server that PG_CONFIG belongs to.
+# names; without a kind both do.  dbmazz must be installed in the server that
+# PG_CONFIG belongs to.
 #
 # The inputs are below test/, the outputs in expected/ at the top, as the
 # top-level sql/ belongs to the extension's scripts.  pg_regress looks for
@@ -18,8 +19,14 @@ set -euo pipefail
 
 root=$(cd "$(dirname "$0")/../.." && pwd)
 pg_config=${PG_CONFIG:-pg_config}
-kind=${1:-}
-shift || true
+if [ $# = 0 ]; then
+	status=0
+	"$0" regress || status=$?
+	"$0" isolation || status=$?
+	exit "$status"
+fi
+kind=$1
+shift
 
 pgxs=$("$pg_config" --pgxs)
 tests=${pgxs%/makefiles/pgxs.mk}/test

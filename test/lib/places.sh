@@ -114,6 +114,16 @@ copy_to_tree()
 	as_root chroot "$tree" chown -R postgres: "$(place_of "$1")" "$(dirname "$(venv_of "$1")")"
 }
 
+# The private copy of the installed server, which all suites build against.
+make_server()
+{
+	in_place "$1" test/lib/suite.sh server
+	"${command[@]}" </dev/null >"$work/logs/$1-server.log" 2>&1 || {
+		cat "$work/logs/$1-server.log"
+		return 1
+	}
+}
+
 # The copy of the tree for a version, as this process sees it.
 source_of()
 {

@@ -74,7 +74,7 @@ prove -I "$tests/perl" -I "$root/test/lib" --timer -j "${PROVE_JOBS:-2}" \
 awk -v status="$status" '
 	/^Files=/ { split($0, f, /[=,]/); total = f[4] }
 	/^ *Failed [0-9]+\/[0-9]+ subtests/ { split($2, f, "/"); failed += f[1] }
-	/ Dubious, test returned / { dubious++ }
+	/^Dubious, test returned / { dubious++ }
 	END {
 		if (failed < dubious) failed = dubious
 		if (status && !failed) failed = 1

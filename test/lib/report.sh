@@ -62,7 +62,7 @@ failure_details()
 	local version=$1 name=$2 file source
 	source=$(source_of "$version")
 	printf '\n======== PostgreSQL %s %s ========\n' "$version" "$name"
-	[ ! -e "$work/logs/$version-$name.log" ] || tail -n 60 "$work/logs/$version-$name.log"
+	[ ! -e "$work/logs/$version-$name.log" ] || tail -n 80 "$work/logs/$version-$name.log"
 	[ -d "$source/tmp_check" ] || return 0
 	case $name in
 		regress | isolation)

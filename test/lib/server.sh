@@ -41,9 +41,12 @@ mkdir -p "$dest${bindir#"$prefix"}"
 cp -L "$bindir"/* "$dest${bindir#"$prefix"}/"
 link_tree "$libdir"
 link_tree "$sharedir"
-# all header directories at once: the one that is next below the prefix
-top=${includedir#"$prefix"/}
-ln -s "$prefix/${top%%/*}" "$dest/${top%%/*}"
+# all headers of the server, to which an extension may add its own
+top=$(readlink -f "$("$pg_config" --includedir)")
+case $includedir/ in
+	"$top"/*) link_tree "$top" ;;
+	*) link_tree "$includedir" ;;
+esac
 
 # Whatever the system has of dbmazz is not what is being tested.
 find "$dest" \( -name 'dbmazz*' \) \( -type l -o -type f \) -delete

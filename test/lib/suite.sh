@@ -20,7 +20,6 @@ cd "$root"
 suite=$1
 shift
 
-installed=/usr/lib/postgresql/$DBMAZZ_PG/bin/pg_config
 export PG_CONFIG=$DBMAZZ_SERVER/lib/postgresql/$DBMAZZ_PG/bin/pg_config
 jobs=$(nproc)
 
@@ -28,8 +27,11 @@ jobs=$(nproc)
 run_make() { make --no-print-directory PG_CONFIG="$PG_CONFIG" with_llvm=no "$@"; }
 
 case $suite in
+	server)
+		# what all others build against
+		test/lib/server.sh "/usr/lib/postgresql/$DBMAZZ_PG/bin/pg_config" "$DBMAZZ_SERVER"
+		;;
 	build)
-		"$root/test/lib/server.sh" "$installed" "$DBMAZZ_SERVER" >/dev/null
 		# as users build it, then as it is tested
 		run_make -j "$jobs" COPT='-Werror'
 		run_make clean

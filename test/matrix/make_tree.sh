@@ -18,7 +18,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 packages=(
 	"postgresql-$version" "postgresql-server-dev-$version"
 	gcc make libc6-dev libcurl4-openssl-dev libcjson-dev
-	libipc-run-perl python3-venv ca-certificates
+	libipc-run-perl python3-venv ca-certificates curl
 )
 stamp="$release $(sha256sum "$0" | cut -c 1-16)"
 
@@ -111,7 +111,14 @@ printf '#!/bin/sh\nexit 101\n' >"$tree/usr/sbin/policy-rc.d"
 chmod 755 "$tree/usr/sbin/policy-rc.d"
 mkdir -p "$tree/etc/postgresql-common"
 echo 'create_main_cluster = false' >"$tree/etc/postgresql-common/createcluster.conf"
-echo force-unsafe-io >"$tree/etc/dpkg/dpkg.cfg.d/dbmazz"
+cat >"$tree/etc/dpkg/dpkg.cfg.d/dbmazz" <<-'CONF'
+	force-unsafe-io
+	path-exclude=/usr/share/doc/*
+	path-exclude=/usr/share/man/*
+	path-exclude=/usr/share/locale/*
+	path-exclude=/usr/lib/llvm-*/lib/*.a
+CONF
+echo 'Acquire::Languages "none";' >"$tree/etc/apt/apt.conf.d/99dbmazz"
 
 # ---- the packages ----------------------------------------------------------
 

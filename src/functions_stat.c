@@ -81,10 +81,8 @@ put_count(StatRow *row, uint64 value)
 }
 
 static void
-put_lsn(StatRow *row, pg_atomic_uint64 *lsn)
+put_lsn(StatRow *row, XLogRecPtr value)
 {
-	XLogRecPtr	value = pg_atomic_read_u64(lsn);
-
 	put(row, LSNGetDatum(value), XLogRecPtrIsInvalid(value));
 }
 
@@ -99,6 +97,8 @@ typedef struct Registered
 {
 	int32		id;
 	pid_t		pids[DBMAZZ_NROLES];
+	XLogRecPtr	position;
+	TimestampTz oldest;
 } Registered;
 
 static bool
@@ -111,6 +111,8 @@ read_registered(DbmazzPipeline *p, Registered *r)
 	r->id = p->id;
 	for (int i = 0; i < DBMAZZ_NROLES; i++)
 		r->pids[i] = p->claims[i].pid;
+	if (is_here)
+		r->position = dbmazz_queue_position_now(p, &r->oldest);
 	LWLockRelease(dbmazz_registry_lock());
 	return is_here;
 }
@@ -129,9 +131,9 @@ fill_row(StatRow *row, DbmazzPipeline *p, const Registered *r)
 	put_pid(row, r->pids[DBMAZZ_ROLE_DECODER]);
 	put_pid(row, r->pids[DBMAZZ_ROLE_SHIPPER]);
 	put_count(row, pg_atomic_read_u64(&p->epoch));
-	put_lsn(row, &p->position);
-	put_lsn(row, &p->decoded_upto);
-	put_time(row, (TimestampTz) pg_atomic_read_u64(&p->oldest_time));
+	put_lsn(row, r->position);
+	put_lsn(row, pg_atomic_read_u64(&p->decoded_upto));
+	put_time(row, r->oldest);
 	put_count(row, pg_atomic_read_u64(&p->counters.rows));
 	put_count(row, pg_atomic_read_u64(&p->counters.changes));
 	put_count(row, pg_atomic_read_u64(&p->counters.bytes));
@@ -266,6 +268,7 @@ look(int32 id, const char *name, XLogRecPtr lsn, bool *is_behind)
 	DbmazzPipeline *p;
 	DbmazzState state = DBMAZZ_STATE_STOPPED;
 	XLogRecPtr	position = InvalidXLogRecPtr;
+	TimestampTz oldest;
 	bool		wanted = false;
 
 	/* once the lock is released the entry may become another pipeline's */
@@ -275,7 +278,8 @@ look(int32 id, const char *name, XLogRecPtr lsn, bool *is_behind)
 	{
 		state = dbmazz_pipeline_state(p);
 		wanted = p->wanted;
-		position = pg_atomic_read_u64(&p->position);
+		/* the shipper may sleep: nothing of what was decoded was for it */
+		position = dbmazz_queue_position_now(p, &oldest);
 		*is_behind = pg_atomic_read_u64(&p->decoded_upto) < lsn;
 	}
 	LWLockRelease(dbmazz_registry_lock());

@@ -41,6 +41,7 @@
 #define LAUNCH_TIMEOUT_MS	20000	/* accepted, but it never ran */
 #define WATCH_MS			1000	/* look again while a life begins or ends */
 #define IDLE_MS				10000	/* look again when all is quiet */
+#define SCAN_MAX_MS			60000	/* longest pause after a failed look */
 #define SMALLEST_RESERVE	8		/* segments without which nothing works */
 
 /* The launcher's own view of a pipeline. */
@@ -59,7 +60,11 @@ PGDLLEXPORT void dbmazz_launcher_main(Datum arg);
 static Life *lives;
 static List *databases_to_scan = NIL;	/* of Oid, oldest first */
 static BackgroundWorkerHandle *scan_handle = NULL;
+static Oid	scan_database;
 static TimestampTz scan_began;
+static DbmazzBackoff scan_backoff;	/* of looks that came to no end */
+static Oid	scan_failed = InvalidOid;
+static TimestampTz scan_retry_at;
 
 static void forget_me(int code, Datum arg);
 static void collect_rescans(void);
@@ -131,9 +136,12 @@ forget_me(int code, Datum arg)
 
 /* ---- databases ---------------------------------------------------------- */
 
-/* Append the OIDs of all databases that take connections. */
+/*
+ * Append the OIDs of the databases that take connections: all of them, or only
+ * this one if it is still there.
+ */
 static void
-all_databases(void)
+add_databases(Oid only)
 {
 	Relation	rel;
 	TableScanDesc scan;
@@ -149,6 +157,8 @@ all_databases(void)
 		Form_pg_database db = (Form_pg_database) GETSTRUCT(tup);
 
 		if (!db->datallowconn || db->datistemplate)
+			continue;
+		if (OidIsValid(only) && db->oid != only)
 			continue;
 		old = MemoryContextSwitchTo(TopMemoryContext);
 		databases_to_scan = list_append_unique_oid(databases_to_scan, db->oid);
@@ -183,7 +193,54 @@ collect_rescans(void)
 												   wanted[i]);
 	MemoryContextSwitchTo(old);
 	if (all)
-		all_databases();
+		add_databases(InvalidOid);
+}
+
+/* A scan worker is gone; if it did not come to its end, another one will. */
+static void
+scan_ended(TimestampTz now)
+{
+	bool		is_news;
+	bool		done;
+
+	pfree(scan_handle);
+	scan_handle = NULL;
+	LWLockAcquire(dbmazz_registry_lock(), LW_EXCLUSIVE);
+	done = dbmazz_shmem->scanned == scan_database;
+	dbmazz_shmem->scanned = InvalidOid;
+	LWLockRelease(dbmazz_registry_lock());
+	if (done)
+	{
+		if (scan_failed == scan_database)
+		{
+			scan_failed = InvalidOid;
+			(void) dbmazz_backoff_reset(&scan_backoff);
+		}
+		return;
+	}
+	scan_failed = scan_database;
+	scan_retry_at =
+		TimestampTzPlusMilliseconds(now, dbmazz_backoff_fail(&scan_backoff,
+															 &is_news));
+	add_databases(scan_database);
+}
+
+/* The database to look into next, taken off the list; Invalid: none now. */
+static Oid
+next_database(TimestampTz now)
+{
+	ListCell   *lc;
+
+	foreach(lc, databases_to_scan)
+	{
+		Oid			dboid = lfirst_oid(lc);
+
+		if (dboid == scan_failed && now < scan_retry_at)
+			continue;
+		databases_to_scan = list_delete_cell(databases_to_scan, lc);
+		return dboid;
+	}
+	return InvalidOid;
 }
 
 /* One scan worker at a time. */
@@ -203,27 +260,25 @@ drive_scan(TimestampTz now)
 			TerminateBackgroundWorker(scan_handle);
 		if (status != BGWH_STOPPED)
 			return;
-		pfree(scan_handle);
-		scan_handle = NULL;
+		scan_ended(now);
 	}
-	if (databases_to_scan == NIL)
+	scan_database = next_database(now);
+	if (!OidIsValid(scan_database))
 		return;
 
 	dbmazz_worker_fill(&worker, DBMAZZ_SCAN_MAIN, "dbmazz scan",
 					   "dbmazz scan");
-	worker.bgw_main_arg = ObjectIdGetDatum(linitial_oid(databases_to_scan));
+	worker.bgw_main_arg = ObjectIdGetDatum(scan_database);
 	worker.bgw_notify_pid = MyProcPid;
 	old = MemoryContextSwitchTo(TopMemoryContext);
 	if (RegisterDynamicBackgroundWorker(&worker, &scan_handle))
-	{
-		databases_to_scan = list_delete_first(databases_to_scan);
 		scan_began = now;
-	}
 	else
 	{
 		static bool told = false;
 
 		scan_handle = NULL;
+		databases_to_scan = lappend_oid(databases_to_scan, scan_database);
 		if (!told)
 			ereport(WARNING,
 					(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
@@ -256,6 +311,32 @@ launch_failed(DbmazzPipeline *p, Life *life, TimestampTz now,
 				 errhint("%s", hint)));
 }
 
+/*
+ * Take back the segments of a life that has ended.  Rows in them are not in the
+ * target, so that what the life has decoded counts no more: whoever computes the
+ * position must see both or neither.  Registry lock is held.
+ */
+static void
+take_back_segments(DbmazzPipeline *p)
+{
+	pg_atomic_write_u64(&p->decoded_upto, 0);
+	dbmazz_queue_release(p);
+}
+
+/* Is a worker of any life there?  Registry lock is held. */
+static bool
+has_workers(const DbmazzPipeline *p)
+{
+	int			role;
+
+	for (role = 0; role < DBMAZZ_NROLES; role++)
+	{
+		if (p->claims[role].pid != 0)
+			return true;
+	}
+	return false;
+}
+
 /* What a new life must not find of an old one.  Registry lock is held. */
 static void
 reset_for_life(DbmazzPipeline *p)
@@ -266,7 +347,6 @@ reset_for_life(DbmazzPipeline *p)
 	pg_atomic_write_u64(&p->stream_lsn, 0);
 	pg_atomic_write_u32(&p->start_phase, DBMAZZ_START_NOTHING);
 	pg_atomic_write_u64(&p->slot_lsn, 0);
-	pg_atomic_write_u64(&p->decoded_upto, 0);
 	pg_atomic_write_u64(&p->position, 0);
 	pg_atomic_write_u64(&p->durable_lsn, 0);
 	pg_atomic_write_u64(&p->oldest_time, 0);
@@ -316,6 +396,13 @@ begin_life(DbmazzPipeline *p, Life *life, TimestampTz now)
 	int			role;
 
 	LWLockAcquire(dbmazz_registry_lock(), LW_EXCLUSIVE);
+	if (has_workers(p))
+	{
+		/* one that a dead launcher asked for has come at this very moment */
+		LWLockRelease(dbmazz_registry_lock());
+		return;
+	}
+	take_back_segments(p);
 	reset_for_life(p);
 	reserved = dbmazz_queue_reserve(p, Max(p->want_segments,
 										   SMALLEST_RESERVE));
@@ -357,7 +444,7 @@ end_life(DbmazzPipeline *p, Life *life, TimestampTz now)
 		life->handles[role] = NULL;
 	}
 	LWLockAcquire(dbmazz_registry_lock(), LW_EXCLUSIVE);
-	dbmazz_queue_release(p);
+	take_back_segments(p);
 	LWLockRelease(dbmazz_registry_lock());
 	life->active = life->ending = false;
 
@@ -472,9 +559,9 @@ drive_pipeline(DbmazzPipeline *p, Life *life, TimestampTz now)
 	if (!wanted)
 	{
 		LWLockAcquire(dbmazz_registry_lock(), LW_EXCLUSIVE);
-		if (!p->wanted)
+		if (!p->wanted && !has_workers(p))
 		{
-			dbmazz_queue_release(p);
+			take_back_segments(p);
 			p->in_use = false;
 			dbmazz_backoff_reset(&life->backoff);
 			life->retry_at = 0;
@@ -493,10 +580,6 @@ drive_pipeline(DbmazzPipeline *p, Life *life, TimestampTz now)
 	else if (life->retry_at > now)
 		return Max(TimestampDifferenceMilliseconds(now, life->retry_at), 1);
 
-	/* segments of a life that a dead launcher began */
-	LWLockAcquire(dbmazz_registry_lock(), LW_EXCLUSIVE);
-	dbmazz_queue_release(p);
-	LWLockRelease(dbmazz_registry_lock());
 	begin_life(p, life, now);
-	return WATCH_MS;
+	return life->active ? WATCH_MS : WATCH_MS / 10;
 }

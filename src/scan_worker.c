@@ -104,6 +104,9 @@ dbmazz_scan_main(Datum arg)
 			note_pipeline(row, segments_of(row));
 	}
 	dbmazz_worker_commit();
+	LWLockAcquire(dbmazz_registry_lock(), LW_EXCLUSIVE);
+	dbmazz_shmem->scanned = dboid;
+	LWLockRelease(dbmazz_registry_lock());
 	dbmazz_launcher_wake();
 	proc_exit(0);
 }

@@ -138,6 +138,7 @@ typedef struct DbmazzShared
 	bool		rescan_all;		/* look into every database */
 	int			nrescan;
 	Oid			rescan[16];		/* databases to look into */
+	Oid			scanned;		/* by a scan worker that came to its end */
 
 	/* atomics */
 	pg_atomic_uint64 commit_lsn;	/* newest commit of any backend */

@@ -251,7 +251,6 @@ dbmazz_shipper_step(DbmazzShipper *shipper, const DbmazzSinkEvent *events,
 	DbmazzCompletion completions[MAX_COMPLETIONS];
 	bool		again = true;
 
-	take_batches(shipper);
 	while (again)
 	{
 		int			n = shipper->routine->poll(shipper->sink, events, nevents,
@@ -261,8 +260,8 @@ dbmazz_shipper_step(DbmazzShipper *shipper, const DbmazzSinkEvent *events,
 		nevents = 0;
 		for (i = 0; i < n; i++)
 			complete(shipper, &completions[i]);
-		again = drive_lanes(shipper) || n > 0;
 		take_batches(shipper);
+		again = drive_lanes(shipper) || n > 0;
 	}
 }
 

@@ -147,6 +147,28 @@ dbmazz_pipeline_find(Oid dboid, int32 id)
 	return NULL;
 }
 
+/* Nothing of the pipeline that had the entry before may be seen. */
+static void
+forget_progress(DbmazzPipeline *p)
+{
+	pg_atomic_write_u64(&p->decoded_upto, 0);
+	pg_atomic_write_u64(&p->decoded_time, 0);
+	pg_atomic_write_u64(&p->position, 0);
+	pg_atomic_write_u64(&p->durable_lsn, 0);
+	pg_atomic_write_u64(&p->confirmed_lsn, 0);
+	pg_atomic_write_u64(&p->oldest_time, 0);
+	pg_atomic_write_u64(&p->epoch, 0);
+	pg_atomic_write_u64(&p->counters.rows, 0);
+	pg_atomic_write_u64(&p->counters.changes, 0);
+	pg_atomic_write_u64(&p->counters.bytes, 0);
+	pg_atomic_write_u64(&p->counters.batches, 0);
+	pg_atomic_write_u64(&p->counters.retries, 0);
+	LWLockAcquire(dbmazz_pipeline_lock(p), LW_EXCLUSIVE);
+	dbmazz_error_reset(&p->error);
+	p->error_time = 0;
+	LWLockRelease(dbmazz_pipeline_lock(p));
+}
+
 DbmazzPipeline *
 dbmazz_pipeline_register(Oid dboid, int32 id, const char *name)
 {
@@ -164,10 +186,7 @@ dbmazz_pipeline_register(Oid dboid, int32 id, const char *name)
 		p->id = id;
 		p->wanted = false;
 		MemSet(p->claims, 0, sizeof(p->claims));
-		LWLockAcquire(dbmazz_pipeline_lock(p), LW_EXCLUSIVE);
-		dbmazz_error_reset(&p->error);
-		p->error_time = 0;
-		LWLockRelease(dbmazz_pipeline_lock(p));
+		forget_progress(p);
 		pg_atomic_write_u32(&p->state, DBMAZZ_STATE_STOPPED);
 	}
 	if (p != NULL)

@@ -58,7 +58,6 @@ static const Fragment fragments[] = {
 
 	{"unknown database", DBMAZZ_SR_NO_DATABASE},
 	{"unknown table", DBMAZZ_SR_NO_TABLE},
-	{"does not exist", DBMAZZ_SR_NO_TABLE},
 	{"no default value", DBMAZZ_SR_SCHEMA},
 	{"unknown column", DBMAZZ_SR_SCHEMA},
 	{"not in partial update columns", DBMAZZ_SR_SCHEMA},
@@ -443,6 +442,15 @@ reason_of(const char *message)
 	{
 		if (find_fragment(message, fragments[i].text))
 			return fragments[i].reason;
+	}
+	if (find_fragment(message, "does not exist"))
+	{
+		if (find_fragment(message, "column"))
+			return DBMAZZ_SR_SCHEMA;
+		if (find_fragment(message, "table"))
+			return DBMAZZ_SR_NO_TABLE;
+		if (find_fragment(message, "database"))
+			return DBMAZZ_SR_NO_DATABASE;
 	}
 	return DBMAZZ_SR_FINE;
 }

@@ -7,7 +7,9 @@
  *	  for each column set.  Lanes ship batches in the order in which they were
  *	  sealed, so a key must never be in two open batches: while a table has more
  *	  than one, a hash table says which keys are where, and a row whose key is in
- *	  another batch seals all of the table's first.
+ *	  another batch seals all of the table's first.  The hash table is thrown away
+ *	  whenever one of them is sealed, as keys are not entered while a batch is
+ *	  alone; if need be it is made again from the batches that are open then.
  *
  *	  No deadlock for lack of space.  When no segment is free, the row being
  *	  written is taken back and every batch with a complete row is sealed; those
@@ -130,6 +132,14 @@ alloc_segment(void *arg, uint32 *index)
 	}
 }
 
+static void
+forget_keys(DbmazzRelation *rel)
+{
+	if (rel->keys != NULL)
+		hash_destroy(rel->keys);
+	rel->keys = NULL;
+}
+
 /* Take back an open batch that has no complete row. */
 static void
 discard(DbmazzBatcher *b, DbmazzOpenBatch *ob)
@@ -144,15 +154,8 @@ discard(DbmazzBatcher *b, DbmazzOpenBatch *ob)
 	dlist_delete(&ob->node);
 	ob->set->open = NULL;
 	ob->rel->nopen--;
+	forget_keys(ob->rel);
 	pfree(ob);
-}
-
-static void
-forget_keys(DbmazzRelation *rel)
-{
-	if (rel->keys != NULL)
-		hash_destroy(rel->keys);
-	rel->keys = NULL;
 }
 
 static void
@@ -170,8 +173,8 @@ seal(DbmazzBatcher *b, DbmazzOpenBatch *ob)
 		pg_atomic_read_u32(&dbmazz_queue_batch(ob->writer.head)->generation);
 	dlist_delete(&ob->node);
 	ob->set->open = NULL;
-	if (--rel->nopen == 0)
-		forget_keys(rel);
+	rel->nopen--;
+	forget_keys(rel);
 	dbmazz_queue_seal(b->p, ob->writer.head, ob->writer.nrows,
 					  ob->writer.nsegments, ob->writer.nbytes,
 					  ob->last_commit_lsn, ob->last_commit_time);
@@ -201,7 +204,6 @@ dbmazz_batcher_seal_relation(void *batcher, DbmazzRelation *rel)
 	}
 	if (rel->full.open != NULL)
 		seal(b, rel->full.open);
-	forget_keys(rel);
 }
 
 /* ---- keys ---------------------------------------------------------------- */

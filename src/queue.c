@@ -298,6 +298,29 @@ dbmazz_queue_position_now(DbmazzPipeline *p, TimestampTz *oldest)
 								 pg_atomic_read_u64(&p->position), oldest);
 }
 
+XLogRecPtr
+dbmazz_queue_first_commit(DbmazzPipeline *p, uint32 relid)
+{
+	uint32		total = dbmazz_queue_total_segments();
+	uint32		me = dbmazz_pipeline_index(p);
+	XLogRecPtr	first = InvalidXLogRecPtr;
+	uint32		i;
+
+	for (i = 0; i < total; i++)
+	{
+		DbmazzBatch *b = &batches[i];
+
+		if (b->owner != me ||
+			pg_atomic_read_u32(&b->state) == DBMAZZ_BATCH_FREE)
+			continue;
+		pg_read_barrier();
+		if (b->relid == relid &&
+			(first == InvalidXLogRecPtr || b->first_commit_lsn < first))
+			first = b->first_commit_lsn;
+	}
+	return first;
+}
+
 void
 dbmazz_queue_usage(DbmazzPipeline *p, DbmazzQueueUsage *usage)
 {

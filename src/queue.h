@@ -114,6 +114,13 @@ extern XLogRecPtr dbmazz_queue_position(DbmazzPipeline *p,
 extern XLogRecPtr dbmazz_queue_position_now(DbmazzPipeline *p,
 											TimestampTz *oldest);
 
+/*
+ * The smallest first_commit_lsn of a table's batches, those that are being
+ * filled included: of several column sets, the batch that was sealed first need
+ * not be the one that was opened first.
+ */
+extern XLogRecPtr dbmazz_queue_first_commit(DbmazzPipeline *p, uint32 relid);
+
 /* What is buffered now, for the views. */
 typedef struct DbmazzQueueUsage
 {

@@ -82,12 +82,22 @@ prepare_batch(DbmazzShipper *s, Lane *lane)
 	lane->prepared = true;
 }
 
+/* A lane that failed has loaded its batch, or has stopped. */
+static void
+no_longer_failing(DbmazzShipper *s)
+{
+	if (--s->nfailing == 0 &&
+		dbmazz_pipeline_state(s->p) == DBMAZZ_STATE_RETRYING)
+		dbmazz_pipeline_set_state(s->p, DBMAZZ_STATE_STREAMING);
+}
+
 /* ---- a table stops ------------------------------------------------------- */
 
 static void
 stop_lane(DbmazzShipper *s, Lane *lane, const DbmazzError *error)
 {
-	XLogRecPtr	lsn = dbmazz_queue_batch(dbmazz_lane_first_batch(lane))->first_commit_lsn;
+	DbmazzBatch *batch = dbmazz_queue_batch(dbmazz_lane_first_batch(lane));
+	XLogRecPtr	lsn = dbmazz_queue_first_commit(s->p, batch->relid);
 
 	/* durable before the batches go: they hold the position back till then */
 	dbmazz_worker_begin();
@@ -103,6 +113,8 @@ stop_lane(DbmazzShipper *s, Lane *lane, const DbmazzError *error)
 				  psprintf("replication of table %s stopped", lane->source),
 				  error);
 	dbmazz_lane_drop_queue(s, lane);
+	if (dbmazz_backoff_reset(&lane->backoff) > 0)
+		no_longer_failing(s);
 }
 
 /* A batch that is no load: the decoder found a reason to stop. */
@@ -255,9 +267,7 @@ note_success(DbmazzShipper *s, Lane *lane)
 		return;
 	ereport(LOG, (errmsg("load into %s works again after %u failures",
 						 lane->target, failures)));
-	if (--s->nfailing == 0 &&
-		dbmazz_pipeline_state(s->p) == DBMAZZ_STATE_RETRYING)
-		dbmazz_pipeline_set_state(s->p, DBMAZZ_STATE_STREAMING);
+	no_longer_failing(s);
 }
 
 static void

@@ -32,7 +32,7 @@ def _arguments(argv):
     parser.add_argument("--label-keep-max-num", type=int, default=1000)
     parser.add_argument("--max-running-txns", type=int, default=1000)
     parser.add_argument("--streaming-load-max-mb", type=int, default=10240)
-    parser.add_argument("--threads", type=int, default=2, help="threads of the storage engine")
+    parser.add_argument("--threads", type=int, default=1, help="threads of the storage engine")
     parser.add_argument("--memory", default="1GB", help="memory limit of the storage engine")
     parser.add_argument("--log-level", default="WARNING")
     return parser.parse_args(argv)

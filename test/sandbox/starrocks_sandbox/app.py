@@ -29,7 +29,7 @@ class Config:
     label_keep_num: int = 1000
     max_running_txns: int = 1000
     max_body_bytes: int = 10240 << 20
-    threads: int = 2
+    threads: int = 1
     memory: str = "1GB"
 
 

@@ -18,6 +18,7 @@ LOGGED_HEADERS = (
     "compression", "content-encoding", "expect", "where", "merge_condition", "user-agent",
 )
 STREAM_LOAD = re.compile(r"/api/([^/]+)/([^/]+)/_stream_load")
+SMALL_BODY = 16384
 LIMIT_TEXT = ("Failed to load data into tablet 10001, because of too many versions, current/limit: "
               "1001/1000. You can reduce the loading job concurrency, or increase loading data batch size.")
 UNKNOWN_TEXT = ("Commit transaction fail cause {why}, Transaction status unknown, "
@@ -194,8 +195,12 @@ class StreamLoad:
         failing = self.fault("fail")
         if failing:
             raise LoadError(failing["message"], failing["status"])
-        loop = asyncio.get_running_loop()
-        staged = self.staged = await loop.run_in_executor(self.app.loaders, self.loader.run, body)
+        if len(body) < SMALL_BODY:
+            staged = self.loader.run(body)       # quicker than a change of threads
+        else:
+            loop = asyncio.get_running_loop()
+            staged = await loop.run_in_executor(self.app.loaders, self.loader.run, body)
+        self.staged = staged
         self.times["write"] = _ms(self.start)
         if staged.errors:
             self.error_url = self.app.write_error_log(uuid.uuid4().hex, staged.errors)

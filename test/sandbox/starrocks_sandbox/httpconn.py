@@ -100,6 +100,8 @@ class HttpConn:
 
     async def read_body(self, limit=1 << 30):
         parts, size = [], 0
+        if self.h11.they_are_waiting_for_100_continue:
+            await self.send_continue()
         while (chunk := await self.read_chunk()) is not None:
             parts.append(chunk)
             size += len(chunk)

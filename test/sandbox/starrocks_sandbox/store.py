@@ -28,7 +28,7 @@ OP = "__op"
 
 
 class Store:
-    def __init__(self, directory, threads=2, memory="1GB"):
+    def __init__(self, directory, threads=1, memory="1GB"):
         os.makedirs(directory, exist_ok=True)
         self.directory = directory
         self.con = duckdb.connect(os.path.join(directory, "sandbox.duckdb"))

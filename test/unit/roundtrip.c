@@ -486,13 +486,16 @@ check_body(Trip *trip, DbmazzFraming framing, uint32_t nleft)
 {
 	static const DbmazzSpan tail = {TAIL, sizeof(TAIL) - 1};
 	size_t		step = 1 + choose(trip, 256) * (choose(trip, 2) ? 97 : 1);
-	char	   *piece = must_alloc(step);
 	Buffer		text = {0};
 	DbmazzBody	body;
 	const char *wrong;
+	char	   *piece;
 	size_t		n;
 
 	dbmazz_body_init(&body, &trip->view, framing, tail);
+	if (body.size > 10000)		/* else reading is most of the time */
+		step += body.size / 100;
+	piece = must_alloc(step);
 	while ((n = dbmazz_body_read(&body, piece, step)) > 0)
 		put_bytes(&text, piece, n);
 	if (text.len != body.size)

@@ -8,7 +8,9 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/relation.h"
+#include "access/transam.h"
 #include "access/xlog.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
@@ -92,7 +94,9 @@ dbmazz_check_workers(const DbmazzPipelineRow *row)
 	if (nwanted >= dbmazz_shmem->npipelines)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-				 errmsg("%d pipelines are running already", nwanted),
+				 errmsg("no room for pipeline \"%s\"", row->name),
+				 errdetail("%d of at most %d pipelines are running.", nwanted,
+						   dbmazz_shmem->npipelines),
 				 errhint("Stop one, or raise dbmazz.max_pipelines and restart "
 						 "the server.")));
 	needed = OWN_WORKERS + DBMAZZ_NROLES * (nwanted + 1) +
@@ -213,6 +217,62 @@ dbmazz_check_publication(const char *publication)
 				 errhint("Make it with CREATE PUBLICATION %s FOR TABLE ..., or "
 						 "name another one with publication => '...'.",
 						 quote_identifier(publication))));
+}
+
+/* The oldest transaction whose catalogs a slot still needs, if there is one. */
+static bool
+slot_catalog_xmin(const char *name, TransactionId *xmin)
+{
+	ReplicationSlot *slot;
+
+	LWLockAcquire(ReplicationSlotControlLock, LW_SHARED);
+	slot = SearchNamedReplicationSlot(name, false);
+	if (slot != NULL)
+	{
+		SpinLockAcquire(&slot->mutex);
+		*xmin = slot->data.catalog_xmin;
+		SpinLockRelease(&slot->mutex);
+	}
+	LWLockRelease(ReplicationSlotControlLock);
+	return slot != NULL && TransactionIdIsValid(*xmin);
+}
+
+/*
+ * Changes are decoded with the catalogs of their time.  Of a publication that
+ * was made after the slot's position the decoder would find nothing there: up to
+ * PostgreSQL 17 that is an error at every attempt, from 18 on all changes up to
+ * the publication's making are skipped.
+ */
+void
+dbmazz_check_new_publication(const DbmazzPipelineRow *row,
+							 const char *publication)
+{
+	TransactionId slot_xmin;
+	TransactionId made_by;
+	HeapTuple	tup;
+
+	dbmazz_check_publication(publication);
+	if (!dbmazz_catalog_has_slot(row->id) ||
+		!slot_catalog_xmin(row->slot, &slot_xmin))
+		return;
+	tup = SearchSysCache1(PUBLICATIONOID,
+						  ObjectIdGetDatum(get_publication_oid(publication,
+															   false)));
+	if (!HeapTupleIsValid(tup))
+		elog(ERROR, "cache lookup failed for publication \"%s\"", publication);
+	made_by = HeapTupleHeaderGetXmin(tup->t_data);
+	ReleaseSysCache(tup);
+	if (!TransactionIdPrecedes(made_by, slot_xmin))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("publication \"%s\" is younger than the replication "
+						"slot of pipeline \"%s\"", publication, row->name),
+				 errdetail("Changes that were made before the publication "
+						   "could not be decoded."),
+				 errhint("Use ALTER PUBLICATION %s to change what is "
+						 "published, or let the pipeline run on for some "
+						 "minutes before you change it.",
+						 quote_identifier(row->publication))));
 }
 
 /* ---- destination --------------------------------------------------------- */

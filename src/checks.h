@@ -27,6 +27,10 @@ extern void dbmazz_check_slot_room(const char *slot);
 
 extern void dbmazz_check_publication(const char *publication);
 
+/* A pipeline that has a slot may change over to the publication. */
+extern void dbmazz_check_new_publication(const DbmazzPipelineRow *row,
+										 const char *publication);
+
 /*
  * The sink exists, the owner may use the destination, its options are complete
  * and right.  Returns the destination's identity, palloc'd.

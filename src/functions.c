@@ -299,7 +299,7 @@ dbmazz_alter_pipeline(PG_FUNCTION_ARGS)
 	if (!same_text(row.publication, old->publication))
 	{
 		check_stopped(old, "publication");
-		dbmazz_check_publication(row.publication);
+		dbmazz_check_new_publication(old, row.publication);
 		dbmazz_check_privileges(&row,
 								dbmazz_catalog_published_tables(row.publication));
 	}

@@ -16,15 +16,25 @@
  */
 #include "postgres.h"
 
+#include "access/heapam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/tableam.h"
 #include "access/xact.h"
+#include "catalog/namespace.h"
 #include "catalog/objectaccess.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_extension.h"
 #include "commands/extension.h"
 #include "guard.h"
 #include "miscadmin.h"
 #include "replication/slot.h"
 #include "shmem.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
 
 typedef struct Action
 {
@@ -212,9 +222,57 @@ refuse_while_running(void)
 				(errcode(ERRCODE_OBJECT_IN_USE),
 				 errmsg("cannot drop extension dbmazz while pipeline \"%s\" is "
 						"running", NameStr(name)),
-				 errhint("Use dbmazz.stop_pipeline(), and "
-						 "dbmazz.drop_pipeline() to drop its replication slot, "
-						 "which keeps WAL otherwise.")));
+				 errhint("Use dbmazz.stop_pipeline() and "
+						 "dbmazz.drop_pipeline() first.")));
+}
+
+static void
+refuse_slot(const char *slot)
+{
+	if (is_our_slot(slot))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("cannot drop extension dbmazz while a pipeline has a "
+						"replication slot"),
+				 errdetail("Slot \"%s\" would keep WAL for ever.", slot),
+				 errhint("Use dbmazz.stop_pipeline() and "
+						 "dbmazz.drop_pipeline() first.")));
+}
+
+/*
+ * dbmazz.pipeline is about to go.  Its rows are read without SPI: other objects
+ * of the extension have gone already.
+ */
+static void
+refuse_while_slots_exist(Oid relid)
+{
+	AttrNumber	attnum = get_attnum(relid, "slot");
+	Relation	rel = table_open(relid, AccessShareLock);
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	TableScanDesc scan = table_beginscan(rel, snapshot, 0, NULL);
+	HeapTuple	tup;
+
+	while ((tup = heap_getnext(scan, ForwardScanDirection)) != NULL)
+	{
+		bool		isnull;
+		Datum		slot = heap_getattr(tup, attnum, RelationGetDescr(rel),
+										&isnull);
+
+		if (!isnull)
+			refuse_slot(NameStr(*DatumGetName(slot)));
+	}
+	table_endscan(scan);
+	UnregisterSnapshot(snapshot);
+	table_close(rel, AccessShareLock);
+}
+
+static bool
+is_pipeline_table(Oid relid)
+{
+	char	   *name = get_rel_name(relid);
+
+	return name != NULL && strcmp(name, "pipeline") == 0 &&
+		get_rel_namespace(relid) == get_namespace_oid("dbmazz", true);
 }
 
 static void
@@ -223,8 +281,12 @@ object_access(ObjectAccessType access, Oid classId, Oid objectId, int subId,
 {
 	if (prev_object_access_hook)
 		prev_object_access_hook(access, classId, objectId, subId, arg);
-	if (access == OAT_DROP && classId == ExtensionRelationId &&
-		dbmazz_shmem != NULL && objectId == get_extension_oid("dbmazz", true))
+	if (access != OAT_DROP || subId != 0)
+		return;
+	if (classId == RelationRelationId && is_pipeline_table(objectId))
+		refuse_while_slots_exist(objectId);
+	if (classId == ExtensionRelationId && dbmazz_shmem != NULL &&
+		objectId == get_extension_oid("dbmazz", true))
 		refuse_while_running();
 }
 

@@ -4,6 +4,7 @@
 CREATE EXTENSION dbmazz;
 CREATE TABLE pipe_t (id int PRIMARY KEY, v text);
 CREATE PUBLICATION dbmazz_pub FOR TABLE pipe_t;
+CREATE PUBLICATION pipe_pub2 FOR TABLE pipe_t;
 
 SELECT dbmazz.create_pipeline('pipe', sink => 'null', copy => false,
 	settings => '{FLUSH_INTERVAL=10ms,batch_max_rows=500}');
@@ -55,7 +56,6 @@ SELECT dbmazz.start_pipeline('pipe');
 SELECT dbmazz.drop_pipeline('pipe');
 SELECT dbmazz.alter_pipeline('pipe', settings => '{flush_interval=7ms}');
 SELECT dbmazz.alter_pipeline('pipe', settings => '{table_name_template=DEFAULT}');
-CREATE PUBLICATION pipe_pub2 FOR TABLE pipe_t;
 SELECT dbmazz.alter_pipeline('pipe', publication => 'pipe_pub2');
 CREATE SERVER pipe_server FOREIGN DATA WRAPPER dbmazz OPTIONS (sink 'null');
 SELECT dbmazz.alter_pipeline('pipe', server => 'pipe_server');
@@ -63,6 +63,15 @@ SELECT publication, server, settings FROM dbmazz.pipelines;
 DROP EXTENSION dbmazz CASCADE;
 DROP SCHEMA dbmazz CASCADE;
 SELECT dbmazz.wait_for('pipe', pg_current_wal_insert_lsn(), '60s');
+
+-- the checkpoint follows
+DO $$
+BEGIN
+	FOR i IN 1 .. 600 LOOP
+		EXIT WHEN (SELECT rows >= 1000 FROM dbmazz.checkpoints);
+		PERFORM pg_sleep(0.1);
+	END LOOP;
+END $$;
 
 -- stop: the workers leave, the slot stays
 SELECT dbmazz.stop_pipeline('pipe');
@@ -78,10 +87,13 @@ SELECT name, state, decoder_pid, shipper_pid, checkpoint_lsn >= start_lsn AS che
 	rows BETWEEN 1000 AND 1200 AS rows
 FROM dbmazz.stat_pipeline;
 SELECT slot_name, active FROM pg_replication_slots;
+DROP EXTENSION dbmazz CASCADE;
 SELECT dbmazz.wait_for('pipe', pg_current_wal_insert_lsn());
 SELECT dbmazz.stop_pipeline('pipe');
 
 -- while it is stopped
+CREATE PUBLICATION pipe_young FOR TABLE pipe_t;
+SELECT dbmazz.alter_pipeline('pipe', publication => 'pipe_young');
 SELECT dbmazz.alter_pipeline('pipe', publication => 'pipe_pub2');
 SELECT dbmazz.alter_pipeline('pipe', settings => '{table_name_template=DEFAULT}');
 SELECT dbmazz.alter_pipeline('pipe', server => 'pipe_server');
@@ -105,6 +117,6 @@ SELECT count(*) FROM dbmazz.pipeline_tables;
 SELECT count(*) FROM pg_replication_slots;
 
 DROP SERVER pipe_server;
-DROP PUBLICATION dbmazz_pub, pipe_pub2;
+DROP PUBLICATION dbmazz_pub, pipe_pub2, pipe_young;
 DROP TABLE pipe_t;
 DROP EXTENSION dbmazz;

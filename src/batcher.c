@@ -7,16 +7,19 @@
  *	  for each column set.  Lanes ship batches in the order in which they were
  *	  sealed, so a key must never be in two open batches: while a table has more
  *	  than one, a hash table says which keys are where, and a row whose key is in
- *	  another batch seals all of the table's first.  The hash table is thrown away
+ *	  another batch seals all of the table's first.  One exception: the batch of
+ *	  full rows is always sealed behind the partial ones, so a full row may follow
+ *	  a partial one of its key without that.  The hash table is thrown away
  *	  whenever one of them is sealed, as keys are not entered while a batch is
  *	  alone; if need be it is made again from the batches that are open then.
  *
- *	  No deadlock for lack of space.  When no segment is free, the row being
- *	  written is taken back and every batch with a complete row is sealed; those
- *	  need nothing more and the shipper will free them.  Then the row is written
- *	  again, now waiting for each segment: nothing else is open, so only a row
- *	  larger than the whole reservation could wait for ever, and that is an
- *	  error.
+ *	  No deadlock for lack of space.  When no segment is free, we wait as long as
+ *	  sealed batches are on their way: those need nothing more, and the shipper
+ *	  will free them.  (Sealing more at that point would only make small loads.)
+ *	  When there are none, open batches hold everything: the row being written is
+ *	  taken back, all open batches are sealed, and the row is written again.  Then
+ *	  nothing else is open, so only a row larger than the whole reservation finds
+ *	  no space again, and that is an error.
  */
 #include "postgres.h"
 
@@ -56,8 +59,8 @@ struct DbmazzBatcher
 	XLogRecPtr	final_lsn;		/* of the transaction */
 	TimestampTz commit_time;
 	uint32		sequence;		/* of the change in it */
-	bool		may_wait;		/* alloc() waits instead of giving up */
-	const DbmazzBatchWriter *current;	/* that alloc() is called for */
+	const DbmazzRelation *writing;	/* a row of it is being written */
+	const DbmazzBatchWriter *opening;	/* of a batch that is not in 'open' yet */
 	DbmazzError error;
 };
 
@@ -69,6 +72,7 @@ typedef struct KeyEntry
 
 static DbmazzSegment *alloc_segment(void *arg, uint32 *index);
 static void seal(DbmazzBatcher *b, DbmazzOpenBatch *ob);
+static long seal_due(DbmazzBatcher *b, const DbmazzRelation *except);
 
 DbmazzBatcher *
 dbmazz_batcher_create(MemoryContext parent, DbmazzPipeline *p,
@@ -105,6 +109,22 @@ dbmazz_batcher_is_open(const DbmazzBatcher *batcher)
 
 /* ---- space --------------------------------------------------------------- */
 
+/*
+ * Are there batches on their way whose end will free segments?  All segments
+ * that are neither free nor held by open batches are theirs.
+ */
+static bool
+more_will_be_free(DbmazzBatcher *b)
+{
+	uint32		held = b->opening ? b->opening->nsegments : 0;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &b->open)
+		held += dlist_container(DbmazzOpenBatch, node,
+								iter.cur)->writer.nsegments;
+	return dbmazz_queue_nfree(b->p) + held < b->p->nsegments;
+}
+
 static DbmazzSegment *
 alloc_segment(void *arg, uint32 *index)
 {
@@ -115,20 +135,20 @@ alloc_segment(void *arg, uint32 *index)
 		*index = dbmazz_queue_alloc(b->p);
 		if (*index != DBMAZZ_NO_SEGMENT)
 			return dbmazz_segment_at(dbmazz_queue_pool(), *index);
-		/* who holds all there is would wait for itself */
-		if (!b->may_wait || b->current->nsegments >= b->p->nsegments)
-			return NULL;
 
 		/* ask to be woken, then look once more before the wait */
 		pg_atomic_exchange_u32(&b->p->decoder_waits, 1);
 		if (dbmazz_queue_nfree(b->p) > 0)
 			continue;
+		if (!more_will_be_free(b))
+			return NULL;
 		(void) WaitLatch(MyLatch,
 						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 						 SPACE_WAIT_MS, b->wait_event);
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
 		b->while_waiting(b->arg);
+		(void) seal_due(b, b->writing);
 	}
 }
 
@@ -182,15 +202,6 @@ seal(DbmazzBatcher *b, DbmazzOpenBatch *ob)
 	DBMAZZ_DEBUG_POINT("batch_sealed");
 }
 
-static void
-seal_all(DbmazzBatcher *b)
-{
-	dlist_mutable_iter iter;
-
-	dlist_foreach_modify(iter, &b->open)
-		seal(b, dlist_container(DbmazzOpenBatch, node, iter.cur));
-}
-
 void
 dbmazz_batcher_seal_relation(void *batcher, DbmazzRelation *rel)
 {
@@ -204,6 +215,15 @@ dbmazz_batcher_seal_relation(void *batcher, DbmazzRelation *rel)
 	}
 	if (rel->full.open != NULL)
 		seal(b, rel->full.open);
+}
+
+static void
+seal_all(DbmazzBatcher *b)
+{
+	while (!dlist_is_empty(&b->open))
+		dbmazz_batcher_seal_relation(b,
+									 dlist_head_element(DbmazzOpenBatch, node,
+														&b->open)->rel);
 }
 
 /* ---- keys ---------------------------------------------------------------- */
@@ -266,7 +286,7 @@ note_key(DbmazzBatcher *b, DbmazzRelation *rel, DbmazzColumnSet *set,
 		start_keys(b, rel);
 	hash = dbmazz_json_key_hash(set->plan, source);
 	k = hash_search(rel->keys, &hash, HASH_ENTER, &found);
-	if (found && k->set != set && k->set->open != NULL)
+	if (found && k->set != set && k->set->open != NULL && set != &rel->full)
 		dbmazz_batcher_seal_relation(b, rel);
 	else
 		k->set = set;
@@ -283,8 +303,9 @@ open_batch(DbmazzBatcher *b, DbmazzRelation *rel, DbmazzColumnSet *set)
 	ob->rel = rel;
 	ob->set = set;
 	ob->opened_at = GetCurrentTimestamp();
-	b->current = &ob->writer;
+	b->opening = &ob->writer;
 	status = dbmazz_batch_begin(&ob->writer, alloc_segment, b, set->desc);
+	b->opening = NULL;
 	if (status != DBMAZZ_OK)
 	{
 		dbmazz_queue_free_chain(b->p, ob->writer.head);
@@ -313,7 +334,6 @@ try_row(DbmazzBatcher *b, DbmazzRelation *rel, DbmazzColumnSet *set,
 	if (status != DBMAZZ_OK)
 		return status;
 	ob = set->open;
-	b->current = &ob->writer;
 
 	status = dbmazz_row_begin(&ob->writer);
 	if (status != DBMAZZ_OK)
@@ -356,20 +376,37 @@ too_large(DbmazzBatcher *b)
 					  "then stop and start the pipeline.");
 }
 
-/* Second attempt, with all space that there is: see the file's header. */
+/*
+ * Write a row.  If there is no space and none will come by itself, the open
+ * batches hold it: seal them and try again.
+ */
 static DbmazzStatus
-row_with_waits(DbmazzBatcher *b, DbmazzRelation *rel, DbmazzColumnSet *set,
-			   const DbmazzRowSource *source, DbmazzRowOp op)
+write_row(DbmazzBatcher *b, DbmazzRelation *rel, DbmazzColumnSet *set,
+		  const DbmazzRowSource *source, DbmazzRowOp op)
 {
 	DbmazzStatus status;
 
-	seal_all(b);
-	b->may_wait = true;
+	b->writing = rel;
 	status = try_row(b, rel, set, source, op);
-	b->may_wait = false;
 	if (status == DBMAZZ_ERR_NO_SPACE)
-		too_large(b);
+	{
+		seal_all(b);
+		status = try_row(b, rel, set, source, op);
+		if (status == DBMAZZ_ERR_NO_SPACE)
+			too_large(b);
+	}
+	b->writing = NULL;
 	return status;
+}
+
+/* A batch that is full goes; the full set's never before partial ones. */
+static void
+seal_full(DbmazzBatcher *b, DbmazzOpenBatch *ob)
+{
+	if (ob->set == &ob->rel->full)
+		dbmazz_batcher_seal_relation(b, ob->rel);
+	else
+		seal(b, ob);
 }
 
 void
@@ -380,14 +417,11 @@ dbmazz_batcher_row(DbmazzBatcher *batcher, DbmazzRelation *rel,
 	DbmazzStatus status;
 
 	note_key(batcher, rel, set, source);
-	status = try_row(batcher, rel, set, source, op);
-	if (status == DBMAZZ_ERR_NO_SPACE)
-		status = row_with_waits(batcher, rel, set, source, op);
-
+	status = write_row(batcher, rel, set, source, op);
 	if (status == DBMAZZ_OK)
 	{
 		if (is_full(batcher, set->open))
-			seal(batcher, set->open);
+			seal_full(batcher, set->open);
 		return;
 	}
 	if (set->open != NULL && set->open->writer.nrows == 0)
@@ -422,8 +456,7 @@ dbmazz_batcher_stop(DbmazzBatcher *batcher, DbmazzRelation *rel,
 	rel->stopped = true;
 	seal_all(batcher);
 
-	batcher->may_wait = true;
-	batcher->current = &writer;
+	batcher->opening = &writer;
 	if (dbmazz_batch_begin(&writer, alloc_segment, batcher,
 						   rel->full.desc) != DBMAZZ_OK ||
 		dbmazz_row_begin(&writer) != DBMAZZ_OK)
@@ -433,7 +466,7 @@ dbmazz_batcher_stop(DbmazzBatcher *batcher, DbmazzRelation *rel,
 	if (dbmazz_row_put(&writer, (const char *) error,
 					   sizeof(*error)) != DBMAZZ_OK)
 		elog(ERROR, "could not write an error record");
-	batcher->may_wait = false;
+	batcher->opening = NULL;
 	dbmazz_row_end(&writer, DBMAZZ_ROW_INSERT, 0, 0, batcher->final_lsn,
 				   batcher->sequence++);
 	dbmazz_queue_seal(batcher->p, writer.head, writer.nrows, writer.nsegments,
@@ -474,8 +507,9 @@ lane_is_busy(DbmazzBatcher *b, const DbmazzOpenBatch *ob)
 	return !lane_is_free(ob->rel);
 }
 
-long
-dbmazz_batcher_tick(DbmazzBatcher *batcher)
+/* Seal what is due, but not batches of the table 'except'. */
+static long
+seal_due(DbmazzBatcher *batcher, const DbmazzRelation *except)
 {
 	int			interval = pg_atomic_read_u32(&batcher->p->flush_interval_ms);
 	TimestampTz now = 0;
@@ -498,6 +532,8 @@ dbmazz_batcher_tick(DbmazzBatcher *batcher)
 												  iter.cur);
 			long		left = time_left(ob, now, interval);
 
+			if (ob->rel == except)
+				continue;
 			if (left > 0)
 				next = next < 0 ? left : Min(next, left);
 			else if (!lane_is_busy(batcher, ob))
@@ -510,4 +546,10 @@ dbmazz_batcher_tick(DbmazzBatcher *batcher)
 		}
 	}
 	return next;
+}
+
+long
+dbmazz_batcher_tick(DbmazzBatcher *batcher)
+{
+	return seal_due(batcher, NULL);
 }

@@ -101,8 +101,7 @@ def run(args, postgres, target):
             print(f"{args.seconds} s of traffic...")
             time.sleep(args.seconds)
         else:
-            psql = (f"{postgres.program('psql')} -h {args.base} -p 54329 "
-                    "-U postgres postgres")
+            psql = f"psql -h {args.base} -p 54329 -U postgres postgres"
             Screen(postgres, target, psql).run()
         if traffic.poll() is not None:
             raise DemoError("the traffic ended early, see traffic.log")

@@ -48,7 +48,7 @@ class Screen:
             f"  rows/s     {self._rate(int(rows)):>10.0f}   rows shipped "
             f"{int(rows):>10}   loads {batches}   retries {retries}",
             f"  lag        {int(lag_bytes) // 1024:>7} kB   {lag} s",
-            f"  last error {error[:60]}" if error else "",
+            f"  last error {error[:60] or 'none'}",
             "",
             f"  {'table':<12} {'source':>10} {'target':>10}",
         ]
@@ -58,7 +58,7 @@ class Screen:
         same = all(a == b for a, b in counts.values())
         lines += ["", "  counts are equal" if same else
                   "  the target is catching up", "",
-                  f"  play with it:  {self.psql_line}",
+                  "  play with it:", f"  {self.psql_line}",
                   "  Ctrl-C stops the traffic and compares every row"]
         sys.stdout.write("\x1b[H\x1b[2J" + "\n".join(lines) + "\n")
         sys.stdout.flush()

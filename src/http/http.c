@@ -12,6 +12,9 @@
 /* Longest wait if there were more sockets than the caller could take. */
 #define OVERFLOW_WAIT_MS	10
 
+/* Longest silence in an answer that began before the body was sent. */
+#define EARLY_WAIT_MS		2000
+
 /* A socket that libcurl wants watched. */
 typedef struct Watch
 {
@@ -374,7 +377,10 @@ collect(DbmazzHttp *http)
 	}
 }
 
-/* End the transfers whose body no longer moves. */
+/*
+ * End the transfers whose body no longer moves, and those with an answer that
+ * came before the body was sent.
+ */
 static void
 end_stalled(DbmazzHttp *http)
 {
@@ -387,8 +393,11 @@ end_stalled(DbmazzHttp *http)
 		int64_t		deadline = stall_deadline(transfer);
 
 		next = transfer->next;
-		if (deadline >= 0 && deadline <= now)
+		if (transfer->early && dbmazz_transfer_has_answer(transfer))
+			finish(http, transfer, CURLE_OK, NULL);
+		else if (deadline >= 0 && deadline <= now)
 			finish(http, transfer, CURLE_OPERATION_TIMEDOUT,
+				   transfer->early ? "the server has not ended its answer" :
 				   "the server has stopped reading the body");
 	}
 }
@@ -396,6 +405,8 @@ end_stalled(DbmazzHttp *http)
 static int64_t
 stall_deadline(const DbmazzHttpTransfer *transfer)
 {
+	if (transfer->early)
+		return transfer->last_got_ms + EARLY_WAIT_MS;
 	if (transfer->stall_timeout_ms <= 0 || transfer->given == 0 ||
 		transfer->given >= transfer->body_size)
 		return -1;

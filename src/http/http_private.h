@@ -41,6 +41,8 @@ struct DbmazzHttpTransfer
 	uint64_t	body_size;
 	uint64_t	given;			/* bytes given to libcurl in this attempt */
 	int64_t		last_given_ms;
+	bool		early;			/* the answer began before all was given */
+	int64_t		last_got_ms;	/* when the last of an early answer came */
 	int64_t		stall_timeout_ms;
 	size_t		(*read) (void *arg, char *out, size_t len);
 	void		(*rewind) (void *arg);
@@ -55,6 +57,9 @@ extern bool dbmazz_transfer_setup(DbmazzHttpTransfer *transfer,
 /* Fill in the answer at the end; 'why' instead of libcurl's text, or NULL. */
 extern void dbmazz_transfer_finish(DbmazzHttpTransfer *transfer,
 								   CURLcode code, const char *why);
+
+/* Is all of the answer there that its header has announced? */
+extern bool dbmazz_transfer_has_answer(const DbmazzHttpTransfer *transfer);
 
 /* Forget request and answer; the easy handle stays for the next one. */
 extern void dbmazz_transfer_reset(DbmazzHttpTransfer *transfer);

@@ -117,6 +117,17 @@ dbmazz_transfer_reset(DbmazzHttpTransfer *transfer)
 	transfer->easy = easy;
 }
 
+bool
+dbmazz_transfer_has_answer(const DbmazzHttpTransfer *transfer)
+{
+	curl_off_t	length = -1;
+
+	return curl_easy_getinfo(transfer->easy,
+							 CURLINFO_CONTENT_LENGTH_DOWNLOAD_T,
+							 &length) == CURLE_OK &&
+		length >= 0 && transfer->answer.body_len >= (uint64_t) length;
+}
+
 /* Free of line ends and other control bytes? */
 static bool
 is_clean(const char *text)
@@ -247,6 +258,8 @@ on_read(char *out, size_t size, size_t nitems, void *arg)
 		len = (size_t) left;
 	if (len == 0)
 		return 0;
+	if (transfer->early)
+		return CURL_READFUNC_PAUSE;
 	n = transfer->read(transfer->arg, out, len);
 	if (n == 0 || n > len)
 		return CURL_READFUNC_ABORT;
@@ -291,11 +304,17 @@ on_header(char *data, size_t size, size_t nitems, void *arg)
 	transfer->answer.body_len = 0;
 
 	/*
-	 * The server answers before it has the whole body.  Then the rest, which
-	 * was announced, must never be mistaken for the next request.
+	 * The server answers before it has the whole body.  It will not want the
+	 * rest, which must never be mistaken for the next request; and what libcurl
+	 * does now differs from version to version.  So nothing more is given, and
+	 * http.c ends the transfer when the answer is there.
 	 */
 	if (transfer->given < transfer->body_size)
+	{
+		transfer->early = true;
+		transfer->last_got_ms = dbmazz_http_now_ms();
 		(void) curl_easy_setopt(transfer->easy, CURLOPT_FORBID_REUSE, 1L);
+	}
 	return len;
 }
 
@@ -325,5 +344,7 @@ on_write(char *data, size_t size, size_t nitems, void *arg)
 	memcpy(transfer->body + answer->body_len, data, keep);
 	answer->body_len += keep;
 	transfer->body[answer->body_len] = '\0';
+	if (transfer->early)
+		transfer->last_got_ms = dbmazz_http_now_ms();
 	return answer->too_large ? 0 : len;
 }

@@ -133,7 +133,7 @@ dbmazz_sr_answer_load(const DbmazzHttpAnswer *answer, const char *label,
 		verdict->reason = DBMAZZ_SR_UNCERTAIN;
 		verdict->outcome = DBMAZZ_DOUBT;
 	}
-	else if (answer->status == 200 &&
+	else if (answer->status == 200 && answer->phase == DBMAZZ_HTTP_SENT &&
 			 (strcasecmp(reply.status, "Success") == 0 ||
 			  strcasecmp(reply.status, "Publish Timeout") == 0))
 		judge_success(&reply, nrows, verdict, err);

@@ -222,6 +222,35 @@ def test_early_answer_instead_of_continue():
         assert sr.be.connections == 2
 
 
+def test_early_answer_in_pieces():
+    with StarRocks() as sr:
+        def pieces(request):
+            body = b'{"Status":"Fail","Message":"too many versions"}'
+            request.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
+                         % len(body))
+            for i in range(len(body)):
+                request.send(body[i:i + 1])
+            assert request.arrived(0.3) == 0
+        sr.load = pieces
+        check(run_load(sr), "retry", "too many versions")
+
+        def no_length(request):
+            request.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked"
+                         b"\r\n\r\n2f\r\n"
+                         b'{"Status":"Fail","Message":"too many versions"}'
+                         b"\r\n0\r\n\r\n")
+            assert request.arrived(5) == 0
+        sr.load = no_length
+        done = run_load(sr)
+        check(done, "retry", "too many versions")
+        assert done["ms"] < 4000, done
+
+        def success(request):
+            request.reply(sr.result(request, rows=3))
+        sr.load = success
+        check(run_load(sr), "retry")
+
+
 def test_417():
     with StarRocks() as sr:
         sr.load = lambda request: request.reply(

@@ -27,7 +27,8 @@ use dbmazz::Node;
 
 our @EXPORT = qw(loaded_node make_tables settle_settings start_load stop_load churn
   all_rows_equal use_seed random_seconds pause wait_until workers_of wait_for_workers
-  crash_postmaster break_at clear_breaks epoch_of);
+  crash_postmaster break_at
+  slot_within_row crash_at clear_breaks epoch_of);
 
 # Small batches, so that transactions are cut; quick retries and checkpoints.
 my $settings = <<~'CONF';
@@ -38,6 +39,7 @@ my $settings = <<~'CONF';
 	dbmazz.retry_max_delay = 300ms
 	dbmazz.restart_max_delay = 1s
 	deadlock_timeout = 20ms
+	dbmazz.debug_point = ''
 	CONF
 
 sub settle_settings { return $settings }
@@ -226,6 +228,34 @@ sub crash_postmaster
 	return;
 }
 
+# Is the slot at or behind the row of the checkpoint?  The row is locked, so that
+# it does not move on between the two looks.  Returns the answer and a text.
+sub slot_within_row
+{
+	my ($node) = @_;
+	return split /\|/, $node->safe_psql('postgres', <<~'SQL');
+		BEGIN;
+		SELECT lsn FROM dbmazz.checkpoints FOR UPDATE \gset
+		SELECT confirmed_flush_lsn <= :'lsn'::pg_lsn, confirmed_flush_lsn || ' <= ' || :'lsn'
+		FROM pg_replication_slots;
+		COMMIT;
+		SQL
+}
+
+# Run code with a worker set to be killed at a point, in a server that does not
+# start again by itself (restart_after_crash = off); it is down afterwards.
+sub crash_at
+{
+	my ($node, $point, $code) = @_;
+	my $pid = $node->{_pid};
+	break_at($node, $point, 'kill');
+	$code->();
+	wait_until("a crash at $point", sub { !kill 0, $pid });
+	$node->{_pid} = undef;
+	clear_breaks($node);
+	return;
+}
+
 # Break at a point: break_at($node, 'batch_sealed', 'kill').  The setting lies in
 # the main file, which can be changed while the server recovers.
 my $breaks = 0;
@@ -240,11 +270,21 @@ sub break_at
 
 sub clear_breaks { my ($node) = @_; _set_break($node, ''); return }
 
+# The workers have it when the decoder has been through its loop once more.
 sub _set_break
 {
 	my ($node, $value) = @_;
+	my $start = -s $node->logfile;
 	$node->adjust_conf('postgresql.conf', 'dbmazz.debug_point', "'$value'");
+	return unless $node->{_pid};
 	kill 'HUP', $node->{_pid};
+	wait_until('a reload', sub {
+		PostgreSQL::Test::Utils::slurp_file($node->logfile, $start) =~ /received SIGHUP/;
+	});
+	$node->psql('postgres', <<~'SQL');
+		SELECT pg_logical_emit_message(false, 'test', 'reload');
+		SELECT dbmazz.wait_for('p', pg_current_wal_insert_lsn(), '1s');
+		SQL
 	return;
 }
 

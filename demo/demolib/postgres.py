@@ -91,4 +91,4 @@ class Postgres:
             return subprocess.Popen(
                 [self.program("pgbench"), "-n", "-f", script, "-c",
                  str(clients), "-R", str(rate), "-T", "86400"],
-                env=self.env, stdout=log, stderr=log)
+                env=self.env, stdout=log, stderr=log, start_new_session=True)

@@ -64,7 +64,8 @@ def start_sandbox(base, database):
         process = subprocess.Popen(
             [sys.executable, "-m", "starrocks_sandbox", "--fe-port", "0",
              "--be-port", "0", "--mysql-port", "0", "--data", data],
-            stdout=subprocess.PIPE, stderr=log, text=True)
+            stdout=subprocess.PIPE, stderr=log, text=True,
+            start_new_session=True)     # Ctrl-C is not for it
     with open(os.path.join(base, "pids", "sandbox"), "w",
               encoding="utf-8") as file:
         file.write(str(process.pid))

@@ -64,7 +64,6 @@ PG_CPPFLAGS = -I$(srcdir)/src
 PG_CFLAGS = -Wextra -Wno-unused-parameter -Wno-sign-compare \
 	-Wno-missing-field-initializers $(DBMAZZ_CFLAGS)
 
-REGRESS_OPTS =
 EXTRA_CLEAN = $(SINKS) $(SINK_OBJS) tmp_check build
 
 # bitcode would only serve to inline SQL functions, and needs clang
@@ -113,9 +112,11 @@ uninstall-sinks:
 
 # ---- checks ----------------------------------------------------------------
 
-.PHONY: help unit fuzz bench bench-quick lint format dev dev-stop
+.PHONY: help unit fuzz bench lint format dev dev-stop
 installcheck:
-	$(srcdir)/test/lib/pg_regress.sh
+	PG_CONFIG='$(PG_CONFIG)' $(srcdir)/test/lib/pg_regress.sh regress $(REGRESS)
+	PG_CONFIG='$(PG_CONFIG)' $(srcdir)/test/lib/pg_regress.sh isolation $(ISOLATION)
+	PG_CONFIG='$(PG_CONFIG)' $(srcdir)/test/lib/prove.sh $(PROVE_TESTS)
 
 unit:
 	$(MAKE) -C test/unit check
@@ -144,7 +145,8 @@ dev-stop:
 help:
 	@echo "make               build dbmazz.so and the sink modules (PG_CONFIG=... picks the server)"
 	@echo "make install       install them, as a user who may write to the server's directories"
-	@echo "make installcheck  regression and isolation tests on a server of their own"
+	@echo "make installcheck  regression, isolation and TAP tests on servers of their own;"
+	@echo "                   REGRESS=, ISOLATION=, PROVE_TESTS= pick some (not as root)"
 	@echo "make unit          unit tests of the core and of the sinks, with sanitizers"
 	@echo "make fuzz          fuzzers: T=name (default all), S=seconds each (default 60)"
 	@echo "make bench         benchmarks against pg_recvlogical; BENCH_OPTS=--quick for a short look"

@@ -178,7 +178,7 @@ get_text_list(Statement *q, uint64 row, int column)
 	return result;
 }
 
-/* ---- reading pipelines --------------------------------------------------- */
+/* ---- reading pipelines -------------------------------------------------- */
 
 bool
 dbmazz_catalog_exists(void)
@@ -220,7 +220,7 @@ read_one(Statement *q, const char *sql)
 DbmazzPipelineRow *
 dbmazz_catalog_pipeline(int32 id)
 {
-	Statement		q;
+	Statement	q;
 
 	query_begin(&q);
 	add_int(&q, id);
@@ -230,7 +230,7 @@ dbmazz_catalog_pipeline(int32 id)
 DbmazzPipelineRow *
 dbmazz_catalog_pipeline_by_name(const char *name)
 {
-	Statement		q;
+	Statement	q;
 
 	query_begin(&q);
 	add_text(&q, name);
@@ -244,7 +244,7 @@ dbmazz_catalog_pipeline_by_name(const char *name)
 DbmazzPipelineRow *
 dbmazz_catalog_lock_pipeline(const char *name)
 {
-	Statement		q;
+	Statement	q;
 
 	query_begin(&q);
 	add_text(&q, name);
@@ -261,7 +261,7 @@ dbmazz_catalog_lock_pipeline(const char *name)
 List *
 dbmazz_catalog_pipelines(void)
 {
-	Statement		q;
+	Statement	q;
 	List	   *result = NIL;
 	uint64		n;
 
@@ -282,7 +282,7 @@ dbmazz_catalog_pipelines(void)
 char *
 dbmazz_catalog_slot_user(const char *slot)
 {
-	Statement		q;
+	Statement	q;
 	char	   *result = NULL;
 
 	query_begin(&q);
@@ -297,7 +297,7 @@ dbmazz_catalog_slot_user(const char *slot)
 bool
 dbmazz_catalog_has_slot(int32 id)
 {
-	Statement		q;
+	Statement	q;
 	bool		result;
 
 	query_begin(&q);
@@ -312,7 +312,7 @@ dbmazz_catalog_has_slot(int32 id)
 char *
 dbmazz_catalog_destination(int32 id)
 {
-	Statement		q;
+	Statement	q;
 	char	   *result = NULL;
 
 	query_begin(&q);
@@ -324,7 +324,7 @@ dbmazz_catalog_destination(int32 id)
 	return result;
 }
 
-/* ---- writing pipelines --------------------------------------------------- */
+/* ---- writing pipelines -------------------------------------------------- */
 
 /* A lock that conflicts with itself, but not with reads and updates. */
 void
@@ -341,7 +341,7 @@ dbmazz_catalog_lock_additions(void)
 int32
 dbmazz_catalog_add_pipeline(const DbmazzPipelineRow *row)
 {
-	Statement		q;
+	Statement	q;
 	int32		id;
 
 	query_begin(&q);
@@ -369,7 +369,7 @@ dbmazz_catalog_add_pipeline(const DbmazzPipelineRow *row)
 void
 dbmazz_catalog_change_pipeline(const DbmazzPipelineRow *row)
 {
-	Statement		q;
+	Statement	q;
 
 	query_begin(&q);
 	add_int(&q, row->id);
@@ -385,7 +385,7 @@ dbmazz_catalog_change_pipeline(const DbmazzPipelineRow *row)
 void
 dbmazz_catalog_enable_pipeline(int32 id, const char *uid, bool enabled)
 {
-	Statement		q;
+	Statement	q;
 
 	query_begin(&q);
 	add_int(&q, id);
@@ -401,7 +401,7 @@ dbmazz_catalog_enable_pipeline(int32 id, const char *uid, bool enabled)
 void
 dbmazz_catalog_remove_pipeline(int32 id)
 {
-	Statement		q;
+	Statement	q;
 
 	query_begin(&q);
 	add_int(&q, id);
@@ -413,7 +413,7 @@ dbmazz_catalog_remove_pipeline(int32 id)
 void
 dbmazz_catalog_set_destination(int32 id, const char *destination)
 {
-	Statement		q;
+	Statement	q;
 
 	query_begin(&q);
 	add_int(&q, id);
@@ -423,7 +423,7 @@ dbmazz_catalog_set_destination(int32 id, const char *destination)
 	query_end(&q);
 }
 
-/* ---- publications -------------------------------------------------------- */
+/* ---- publications ------------------------------------------------------- */
 
 /* Attribute numbers from an int2vector; all columns if it is null. */
 static void
@@ -450,7 +450,7 @@ get_columns(Statement *q, uint64 row, int column, DbmazzPublishedTable *table)
 List *
 dbmazz_catalog_published_tables(const char *publication)
 {
-	Statement		q;
+	Statement	q;
 	List	   *result = NIL;
 	uint64		n;
 

@@ -41,7 +41,7 @@
 /* How many free names for a slot are tried for the hint. */
 #define MAX_SLOT_NAMES	1000
 
-/* ---- server -------------------------------------------------------------- */
+/* ---- server ------------------------------------------------------------- */
 
 void
 dbmazz_check_server(void)
@@ -113,7 +113,7 @@ dbmazz_check_workers(const DbmazzPipelineRow *row)
 						 "server.")));
 }
 
-/* ---- names --------------------------------------------------------------- */
+/* ---- names -------------------------------------------------------------- */
 
 /*
  * The rule is that of slot names, so that a name can be part of one; it keeps
@@ -275,7 +275,7 @@ dbmazz_check_new_publication(const DbmazzPipelineRow *row,
 						 quote_identifier(row->publication))));
 }
 
-/* ---- destination --------------------------------------------------------- */
+/* ---- destination -------------------------------------------------------- */
 
 static void
 check_owner_and_server(const DbmazzPipelineRow *row)
@@ -324,7 +324,7 @@ dbmazz_check_destination(const DbmazzPipelineRow *row)
 	return dbmazz_sink_identity(routine, options, noptions);
 }
 
-/* ---- tables -------------------------------------------------------------- */
+/* ---- tables ------------------------------------------------------------- */
 
 static char *
 qualified_name(const DbmazzPublishedTable *table)

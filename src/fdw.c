@@ -96,6 +96,7 @@ sinks_in_use(void)
 
 	while ((tup = heap_getnext(scan, ForwardScanDirection)) != NULL)
 	{
+		const char *sink;
 		bool		isnull;
 		Datum		options;
 
@@ -103,12 +104,42 @@ sinks_in_use(void)
 			continue;
 		options = heap_getattr(tup, Anum_pg_foreign_server_srvoptions,
 							   RelationGetDescr(rel), &isnull);
-		if (!isnull)
-			result = lappend(result, pstrdup(sink_name(untransformRelOptions(options))));
+		if (isnull)
+			continue;
+		sink = sink_name(untransformRelOptions(options));
+		result = lappend(result, pstrdup(sink));
 	}
 	table_endscan(scan);
 	table_close(rel, AccessShareLock);
 	return result;
+}
+
+static const DbmazzOptionDef *
+find_user_option(List *sinks, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, sinks)
+	{
+		const DbmazzSinkRoutine *routine = dbmazz_sink_routine(lfirst(lc));
+		const DbmazzOptionDef *option = dbmazz_sink_option(routine, name);
+
+		if (option != NULL && is_users(option))
+			return option;
+	}
+	return NULL;
+}
+
+static void
+unknown_user_option(const char *sink, const char *name)
+{
+	const DbmazzSinkRoutine *routine = dbmazz_sink_routine(sink);
+
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+			 errmsg("invalid option \"%s\"", name),
+			 errhint("Valid options of a user mapping are: %s.",
+					 dbmazz_sink_option_names(routine, true))));
 }
 
 static void
@@ -116,28 +147,14 @@ check_user_mapping(List *options)
 {
 	List	   *sinks = options == NIL ? NIL : sinks_in_use();
 	ListCell   *lc;
-	ListCell   *sink;
 
 	foreach(lc, options)
 	{
 		DefElem    *def = lfirst_node(DefElem, lc);
-		const DbmazzOptionDef *option = NULL;
+		const DbmazzOptionDef *option = find_user_option(sinks, def->defname);
 
-		foreach(sink, sinks)
-		{
-			option = dbmazz_sink_option(dbmazz_sink_routine(lfirst(sink)),
-										def->defname);
-			if (option != NULL && is_users(option))
-				break;
-			option = NULL;
-		}
 		if (option == NULL)
-			ereport(ERROR,
-					(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
-					 errmsg("invalid option \"%s\"", def->defname),
-					 errhint("Valid options of a user mapping are: %s.",
-							 dbmazz_sink_option_names(dbmazz_sink_routine(linitial(sinks)),
-													  true))));
+			unknown_user_option(linitial(sinks), def->defname);
 		(void) dbmazz_sink_value(option, defGetString(def));
 	}
 }

@@ -37,7 +37,7 @@ PG_FUNCTION_INFO_V1(dbmazz_drop_pipeline);
 PG_FUNCTION_INFO_V1(dbmazz_start_pipeline);
 PG_FUNCTION_INFO_V1(dbmazz_stop_pipeline);
 
-/* ---- arguments ----------------------------------------------------------- */
+/* ---- arguments ---------------------------------------------------------- */
 
 static char *
 name_arg(FunctionCallInfo fcinfo, int n, const char *arg_name)
@@ -156,7 +156,7 @@ is_registered(int32 id, DbmazzState *state)
 	return p != NULL;
 }
 
-/* ---- create_pipeline ------------------------------------------------------ */
+/* ---- create_pipeline ---------------------------------------------------- */
 
 static void
 check_copy(FunctionCallInfo fcinfo, int n)
@@ -219,7 +219,7 @@ dbmazz_create_pipeline(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* ---- alter_pipeline ------------------------------------------------------- */
+/* ---- alter_pipeline ----------------------------------------------------- */
 
 static bool
 same_text(const char *a, const char *b)
@@ -314,7 +314,7 @@ dbmazz_alter_pipeline(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* ---- start_pipeline ------------------------------------------------------- */
+/* ---- start_pipeline ----------------------------------------------------- */
 
 static void
 check_not_running(const DbmazzPipelineRow *row)
@@ -360,7 +360,7 @@ dbmazz_start_pipeline(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* ---- stop_pipeline and drop_pipeline -------------------------------------- */
+/* ---- stop_pipeline and drop_pipeline ------------------------------------ */
 
 Datum
 dbmazz_stop_pipeline(PG_FUNCTION_ARGS)

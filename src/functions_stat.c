@@ -41,7 +41,7 @@ PG_FUNCTION_INFO_V1(dbmazz_stat_get_pipelines);
 PG_FUNCTION_INFO_V1(dbmazz_wait_for);
 PG_FUNCTION_INFO_V1(dbmazz_target_ddl);
 
-/* ---- stat_get_pipelines --------------------------------------------------- */
+/* ---- stat_get_pipelines ------------------------------------------------- */
 
 /* A row of the result under construction. */
 typedef struct StatRow
@@ -210,7 +210,7 @@ dbmazz_stat_get_pipelines(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/* ---- wait_for ------------------------------------------------------------- */
+/* ---- wait_for ----------------------------------------------------------- */
 
 typedef enum Progress
 {
@@ -452,7 +452,7 @@ dbmazz_wait_for(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(wait_for(row, lsn, deadline));
 }
 
-/* ---- target_ddl ----------------------------------------------------------- */
+/* ---- target_ddl --------------------------------------------------------- */
 
 static void
 add_column(DbmazzDdlColumn *column, Form_pg_attribute att, bool is_key)

@@ -49,7 +49,7 @@ static List *pending = NIL;
 static bool callbacks_are_registered = false;
 static object_access_hook_type prev_object_access_hook = NULL;
 
-/* ---- end of transaction -------------------------------------------------- */
+/* ---- end of transaction ------------------------------------------------- */
 
 /* Is it the slot that we made, as far as can be seen? */
 static bool
@@ -198,7 +198,7 @@ dbmazz_guard_pending(void)
 	return pending != NIL;
 }
 
-/* ---- DROP EXTENSION ------------------------------------------------------ */
+/* ---- DROP EXTENSION ----------------------------------------------------- */
 
 /* Caller's transaction fails if a pipeline of this database runs. */
 static void

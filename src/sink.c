@@ -25,7 +25,7 @@
 /* Routines of the modules that this process has loaded. */
 static List *loaded = NIL;
 
-/* ---- modules ------------------------------------------------------------- */
+/* ---- modules ------------------------------------------------------------ */
 
 static bool
 is_plain_identifier(const char *name)
@@ -105,7 +105,7 @@ dbmazz_sink_routine(const char *name)
 	return routine;
 }
 
-/* ---- one option ---------------------------------------------------------- */
+/* ---- one option --------------------------------------------------------- */
 
 const DbmazzOptionDef *
 dbmazz_sink_option(const DbmazzSinkRoutine *routine, const char *name)
@@ -201,7 +201,7 @@ dbmazz_sink_value(const DbmazzOptionDef *def, const char *value)
 	return pstrdup(is_on ? "on" : "off");
 }
 
-/* ---- the options of a destination ---------------------------------------- */
+/* ---- the options of a destination --------------------------------------- */
 
 static const char *
 find_defelem(List *options, const char *name)

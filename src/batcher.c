@@ -260,13 +260,14 @@ start_keys(DbmazzBatcher *b, DbmazzRelation *rel)
 	ctl.hcxt = b->cxt;
 	rel->keys = hash_create("dbmazz keys", 1024, &ctl,
 							HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	if (rel->full.open != NULL)
-		collect_keys(rel, &rel->full);
 	for (set = rel->partial; set != NULL; set = set->next)
 	{
 		if (set->open != NULL)
 			collect_keys(rel, set);
 	}
+	/* last, for of a key that is in two sets the full row is the newer one */
+	if (rel->full.open != NULL)
+		collect_keys(rel, &rel->full);
 }
 
 /* See "Order per key" above; two keys with one hash only seal too early. */

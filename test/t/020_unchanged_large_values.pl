@@ -106,6 +106,23 @@ query($node, <<~'SQL');
 settings('flush_interval=0', 'batch_max_rows=10');
 same_rows($node, $target, 'docs');
 
+# Of three sets one is sealed, and a row is in both others.
+query($node, <<~'SQL');
+	INSERT INTO docs SELECT i, 'a', large(i), large(i), 0 FROM generate_series(3001, 3030) i;
+	SQL
+arrived($node);
+restart_stream($node, sub { settings('flush_interval=1h', 'batch_max_rows=10') });
+query($node, <<~'SQL');
+	BEGIN;
+	UPDATE docs SET title = 'first' WHERE id = 3020;
+	UPDATE docs SET title = 'second', body = large(1), extra = large(2) WHERE id = 3020;
+	UPDATE docs SET extra = large(n) WHERE id BETWEEN 3001 AND 3010;
+	UPDATE docs SET title = 'third' WHERE id = 3020;
+	COMMIT;
+	SQL
+settings('flush_interval=0', 'batch_max_rows=10');
+same_rows($node, $target, 'docs');
+
 # Random changes of few keys, with small and with large batches.
 sub random_changes
 {

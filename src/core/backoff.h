@@ -21,10 +21,10 @@ extern void dbmazz_backoff_init(DbmazzBackoff *backoff, uint32_t min_ms,
 								uint32_t max_ms, uint64_t seed);
 
 /*
- * Count a failure; returns the milliseconds to wait: min * 2^(failures - 1), at
- * most max, times a random factor in [0.75, 1.25], never above max.
+ * Count a failure; returns the milliseconds to wait: min * 2^(failures - 1),
+ * at most max, times a random factor in [0.75, 1.25], never above max.
  * '*is_news' tells whether this failure is worth a log line: the first, and
- * each time the delay has doubled.
+ * each time the delay has grown.
  */
 extern uint32_t dbmazz_backoff_fail(DbmazzBackoff *backoff, bool *is_news);
 

@@ -43,7 +43,7 @@ typedef struct DbmazzSegment
 {
 	uint32_t	next;			/* next segment of the batch, or
 								 * DBMAZZ_NO_SEGMENT */
-	uint32_t	data_end;		/* end of the bytes, from the segment's start */
+	uint32_t	data_end;		/* end of the bytes, from segment's start */
 	uint32_t	data_start;		/* begin of the row bytes (behind the desc) */
 	uint32_t	nentries;		/* directory entries at the segment's end */
 } DbmazzSegment;
@@ -59,7 +59,7 @@ typedef enum DbmazzRowOp
 
 typedef struct DbmazzRowEntry
 {
-	uint32_t	offset;			/* of the first byte, from the segment's start */
+	uint32_t	offset;			/* of the first byte, from segment's start */
 	uint32_t	length;			/* of the row, separator included */
 	uint32_t	key_length;		/* of the encoded key columns, which begin one
 								 * byte behind the row's first */
@@ -136,9 +136,10 @@ dbmazz_row_put(DbmazzBatchWriter *writer, const char *data, size_t len)
 static inline uint32_t
 dbmazz_row_size(const DbmazzBatchWriter *writer)
 {
-	const char *start = writer->row_segments == 0 ? writer->row_start :
-		(const char *) writer->segment + sizeof(DbmazzSegment);
+	const char *start = writer->row_start;
 
+	if (writer->row_segments > 0)
+		start = (const char *) writer->segment + sizeof(DbmazzSegment);
 	return writer->row_length + (uint32_t) (writer->pos - start);
 }
 
@@ -177,7 +178,9 @@ dbmazz_segment_at(const char *pool, uint32_t index)
 static inline DbmazzRowEntry *
 dbmazz_entry_at(const DbmazzSegment *segment, uint32_t i)
 {
-	return (DbmazzRowEntry *) ((char *) segment + DBMAZZ_SEGMENT_SIZE) - (i + 1);
+	char	   *end = (char *) segment + DBMAZZ_SEGMENT_SIZE;
+
+	return (DbmazzRowEntry *) end - (i + 1);
 }
 
 /*

@@ -5,7 +5,12 @@
  * NOTES
  *	  Nothing is copied before it is asked for: read() fills the buffer of the
  *	  HTTP library straight from the batch's segments.  Neighbouring rows that
- *	  are sent as they stand go out in one memcpy.  Superseded rows are left out.
+ *	  are sent as they stand go out in one memcpy.  Superseded rows are left
+ *	  out.
+ *
+ *	  NDJSON wants that no row has a line break.  The encoder's own bytes have
+ *	  none, but a document of type json is embedded as it is, line breaks
+ *	  included: readers must take concatenated objects, as StarRocks does.
  */
 #ifndef DBMAZZ_BODY_H
 #define DBMAZZ_BODY_H

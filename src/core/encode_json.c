@@ -18,6 +18,8 @@
 /* Labels are copied in steps of this many bytes, beyond their end. */
 #define LABEL_STEP		16
 
+#define NOINLINE		__attribute__((noinline))
+
 #define OP_UPSERT		",\"__op\":0},"
 
 /* ---- the plan --------------------------------------------------------- */
@@ -160,20 +162,19 @@ put_long_string(DbmazzBatchWriter *writer, const char *p, size_t n)
 
 	while (n > 0)
 	{
-		size_t		plain = dbmazz_json_scan(p, n);
-		size_t		len;
-		DbmazzStatus status;
+		size_t		len = dbmazz_json_scan(p, n);
+		DbmazzStatus status = DBMAZZ_OK;
 
-		if (plain >= SHORT_VALUE || plain == n)
-		{
-			len = plain;
+		if (len >= SHORT_VALUE || len == n)
 			status = dbmazz_row_put(writer, p, len);
-		}
 		else
 		{
 			len = n < SHORT_VALUE ? n : SHORT_VALUE;
-			status = dbmazz_row_put(writer, piece,
-									dbmazz_json_escape(piece, p, len));
+			if ((size_t) (writer->limit - writer->pos) >= sizeof(piece))
+				writer->pos += dbmazz_json_escape(writer->pos, p, len);
+			else
+				status = dbmazz_row_put(writer, piece,
+										dbmazz_json_escape(piece, p, len));
 		}
 		if (status != DBMAZZ_OK)
 			return status;
@@ -229,7 +230,7 @@ long_value_is_fine(const DbmazzValue *value, uint8_t value_class)
 }
 
 /* A column that needs more than the segment's free room, or might. */
-static __attribute__((noinline)) DbmazzStatus
+static NOINLINE DbmazzStatus
 put_slowly(DbmazzBatchWriter *writer, const DbmazzJsonPlan *plan,
 		   const DbmazzJsonColumn *column, const DbmazzValue *value,
 		   DbmazzError *err)
@@ -294,7 +295,7 @@ put_label(char *out, const DbmazzJsonPlan *plan,
 }
 
 /* The columns from 'first' up to, not including, 'last'. */
-static __attribute__((noinline)) DbmazzStatus
+static NOINLINE DbmazzStatus
 put_columns(DbmazzBatchWriter *writer, const DbmazzJsonPlan *plan,
 			const DbmazzRowSource *source, uint32_t first, uint32_t last,
 			DbmazzError *err)

@@ -4,10 +4,10 @@
  *
  * NOTES
  *	  Strings are scanned for bytes that need an escape with the widest vectors
- *	  that the processor has (AVX2, SSE2 or NEON, chosen at first use); a scalar
- *	  twin gives the same output.  Input must be UTF-8 (the decoder converts).
- *	  '"', '\\' and bytes below 0x20 are escaped (\n \r \t \b \f by letter, others
- *	  as \u00XX); everything else is copied.
+ *	  that the processor has (AVX2, SSE2 or NEON, chosen at first use); a
+ *	  scalar twin gives the same output.  Input must be UTF-8 (the decoder
+ *	  converts).  '"', '\\' and bytes below 0x20 are escaped (\n \r \t \b \f by
+ *	  letter, others as \u00XX); everything else is copied.
  */
 #ifndef DBMAZZ_ENCODE_JSON_H
 #define DBMAZZ_ENCODE_JSON_H
@@ -25,7 +25,7 @@ typedef struct DbmazzJsonColumn
 	uint8_t		flags;			/* DBMAZZ_COLUMN_* */
 } DbmazzJsonColumn;
 
-/* Everything about a table's column set that does not change from row to row. */
+/* All about a table's column set that does not change from row to row. */
 typedef struct DbmazzJsonPlan
 {
 	uint32_t	size;			/* bytes of the whole block */
@@ -41,7 +41,7 @@ extern void dbmazz_json_plan_init(DbmazzJsonPlan *plan,
 /* Where the values of a row come from. */
 typedef struct DbmazzRowSource
 {
-	const DbmazzTuple *tuple;	/* the new tuple, or for a delete the old one */
+	const DbmazzTuple *tuple;	/* the new tuple, for a delete the old one */
 	const DbmazzTuple *fallback;	/* old tuple that holds the values that
 									 * 'tuple' has as unchanged, or NULL */
 	bool		fallback_key_only;	/* 'fallback' has only the columns with
@@ -62,9 +62,9 @@ extern const DbmazzValue *dbmazz_row_value(const DbmazzRowSource *source,
 										   const DbmazzJsonColumn *column);
 
 /*
- * Encode an upsert between dbmazz_row_begin() and dbmazz_row_end(): all columns
- * of the plan.  Every one must have a value (dbmazz_row_value() not NULL), and
- * key columns must not be NULL: else DBMAZZ_ERR_MALFORMED.
+ * Encode an upsert between dbmazz_row_begin() and dbmazz_row_end(): all
+ * columns of the plan.  Every one must have a value (dbmazz_row_value() not
+ * NULL), and key columns must not be NULL: else DBMAZZ_ERR_MALFORMED.
  * DBMAZZ_ERR_UNREPRESENTABLE: err->column is the column in the plan (from 1)
  * and the message says what about the value does not fit, without the names.
  * DBMAZZ_ERR_MALFORMED: a value has not the form of its class; likewise.
@@ -97,17 +97,18 @@ extern bool dbmazz_json_same_key(const DbmazzJsonPlan *plan,
 								 const DbmazzRowSource *b);
 
 /*
- * Escape 'len' bytes as the inside of a JSON string into 'out', which must have
- * room for 6 * len bytes; returns the length.  For labels and messages.
+ * Escape 'len' bytes as the inside of a JSON string into 'out', which must
+ * have room for 6 * len bytes; returns the length.  For labels and messages.
  */
 extern size_t dbmazz_json_escape(char *out, const char *data, size_t len);
 
-/* Length of the prefix of 'data' that needs no escape: the dispatched scan and
- * each variant (NULL where the processor lacks it), for tests and benches. */
+/*
+ * Length of the prefix of 'data' that needs no escape: the dispatched scan,
+ * and for tests and benches each variant ("scalar", "sse2", "avx2", "neon";
+ * NULL where the processor lacks it).
+ */
 typedef size_t (*DbmazzScan) (const char *data, size_t len);
 extern size_t dbmazz_json_scan(const char *data, size_t len);
-extern DbmazzScan dbmazz_json_scan_variant(const char *name);	/* "scalar",
-																 * "sse2", "avx2",
-																 * "neon" */
+extern DbmazzScan dbmazz_json_scan_variant(const char *name);
 
 #endif							/* DBMAZZ_ENCODE_JSON_H */

@@ -5,9 +5,9 @@
  * NOTES
  *	  Nothing below src/ proper may raise an error with the server's own
  *	  machinery: core has no server, and a sink runs under libcurl frames that
- *	  must not be jumped over.  They fill one of these, return a status, and the
- *	  caller turns it into ereport().  The record has a fixed size, so it can
- *	  also be kept in shared memory.
+ *	  must not be jumped over.  They fill one of these, return a status, and
+ *	  the caller turns it into ereport().  The record has a fixed size, so it
+ *	  can also be kept in shared memory.
  */
 #ifndef DBMAZZ_ERROR_H
 #define DBMAZZ_ERROR_H

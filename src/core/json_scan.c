@@ -10,7 +10,7 @@
 
 #include "core/json_scan.h"
 
-#if defined(__x86_64__) && defined(__GNUC__)
+#if defined(__x86_64__) && defined(DBMAZZ_SSE2)
 #define HAVE_AVX2_VARIANT
 #include <immintrin.h>
 #endif
@@ -110,10 +110,10 @@ dbmazz_json_scan_variant(const char *name)
 {
 	if (strcmp(name, "scalar") == 0)
 		return scan_scalar;
-#if defined(__SSE2__)
+#if defined(DBMAZZ_SSE2)
 	if (strcmp(name, "sse2") == 0)
 		return scan_block;
-#elif DBMAZZ_BLOCK > 8
+#elif defined(DBMAZZ_NEON)
 	if (strcmp(name, "neon") == 0)
 		return scan_block;
 #endif

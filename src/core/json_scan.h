@@ -17,9 +17,13 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__SSE2__)
+/* DBMAZZ_NO_VECTORS: for tests of what other architectures get. */
+#if defined(__SSE2__) && !defined(DBMAZZ_NO_VECTORS)
+#define DBMAZZ_SSE2
 #include <emmintrin.h>
-#elif defined(__aarch64__) && defined(__ARM_NEON)
+#elif defined(__aarch64__) && defined(__ARM_NEON) && \
+	!defined(DBMAZZ_NO_VECTORS)
+#define DBMAZZ_NEON
 #include <arm_neon.h>
 #endif
 
@@ -85,7 +89,7 @@ dbmazz_word_first(uint64_t mask)
 #endif
 }
 
-#if defined(__SSE2__)
+#if defined(DBMAZZ_SSE2)
 
 #define DBMAZZ_BLOCK	16
 
@@ -121,7 +125,7 @@ dbmazz_pair_is_plain(uint64_t a, uint64_t b)
 	return dbmazz_vector_mask(_mm_set_epi64x((int64_t) b, (int64_t) a)) == 0;
 }
 
-#elif defined(__aarch64__) && defined(__ARM_NEON)
+#elif defined(DBMAZZ_NEON)
 
 #define DBMAZZ_BLOCK	16
 
@@ -131,11 +135,12 @@ dbmazz_block_mask(const char *p)
 {
 	uint8x16_t	v = vld1q_u8((const uint8_t *) p);
 	uint8x16_t	found = vcltq_u8(v, vdupq_n_u8(0x20));
+	uint8x8_t	nibbles;
 
 	found = vorrq_u8(found, vceqq_u8(v, vdupq_n_u8('"')));
 	found = vorrq_u8(found, vceqq_u8(v, vdupq_n_u8('\\')));
-	return vget_lane_u64(vreinterpret_u64_u8(
-			vshrn_n_u16(vreinterpretq_u16_u8(found), 4)), 0);
+	nibbles = vshrn_n_u16(vreinterpretq_u16_u8(found), 4);
+	return vget_lane_u64(vreinterpret_u64_u8(nibbles), 0);
 }
 
 static inline size_t

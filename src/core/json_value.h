@@ -21,6 +21,8 @@
 #include "core/json_scan.h"
 #include "core/pgoutput.h"
 
+#define DBMAZZ_ALWAYS_INLINE	inline __attribute__((always_inline))
+
 /* Room that a value of 'len' bytes may need, quotes included. */
 #define DBMAZZ_JSON_ROOM(len)	(6 * (size_t) (len) + 8)
 
@@ -90,7 +92,7 @@ dbmazz_not_decimal(uint64_t v)
  * Do all of 'n' > 0 bytes pass 'check'?  Words overlap at the end; fewer than
  * four bytes are repeated to fill one.
  */
-static inline __attribute__((always_inline)) bool
+static DBMAZZ_ALWAYS_INLINE bool
 dbmazz_all_pass(const char *p, size_t n, uint64_t (*check) (uint64_t))
 {
 	if (n >= 8)
@@ -327,7 +329,7 @@ dbmazz_is_bytea(const char *p, size_t n)
  * A value of kind text into 'out', which has DBMAZZ_JSON_ROOM(value->len)
  * bytes.  Returns the end, or NULL.
  */
-static inline __attribute__((always_inline)) char *
+static DBMAZZ_ALWAYS_INLINE char *
 dbmazz_put_value(char *out, const DbmazzValue *value, uint8_t value_class)
 {
 	const char *p = value->data;

@@ -4,8 +4,8 @@
  *
  * NOTES
  *	  A label is unique per target database, not per table, and pipeline names
- *	  are not unique across clusters: hence the random uid.  The lane is the hash
- *	  of the target table's name, so that it is the same in every epoch.
+ *	  are not unique across clusters: hence the random uid.  The lane is the
+ *	  hash of the target table's name, so that it is the same in every epoch.
  */
 #ifndef DBMAZZ_LABEL_H
 #define DBMAZZ_LABEL_H

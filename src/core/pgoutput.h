@@ -85,7 +85,7 @@ typedef struct DbmazzMessage
 		struct
 		{
 			uint32_t	relid;
-			char		old_kind;	/* 'K', 'O' or 0: is parser->old_tuple set? */
+			char		old_kind;	/* 'K', 'O', or 0: no parser->old_tuple */
 		}			change;		/* I, U: parser->new_tuple is set */
 		struct
 		{

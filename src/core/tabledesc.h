@@ -5,8 +5,8 @@
  * NOTES
  *	  The decoder makes it from the historic catalog when pgoutput sends a
  *	  Relation message, because that message alone is not enough: under REPLICA
- *	  IDENTITY FULL every column bears the key flag, and nothing tells NOT NULL.
- *	  So whoever ships a batch needs no catalog.
+ *	  IDENTITY FULL every column bears the key flag, and nothing tells NOT
+ *	  NULL.  So whoever ships a batch needs no catalog.
  *
  *	  It is one block of 'size' bytes without pointers (names are offsets from
  *	  its start), so it can be copied into a batch and out of it.  Names are
@@ -54,7 +54,7 @@ typedef struct DbmazzColumnDesc
 	uint16_t	reserved;
 } DbmazzColumnDesc;
 
-#define DBMAZZ_TABLE_PARTIAL	0x01	/* columns are a subset: partial update */
+#define DBMAZZ_TABLE_PARTIAL	0x01	/* some columns only: partial update */
 
 typedef struct DbmazzTableDesc
 {
@@ -65,7 +65,7 @@ typedef struct DbmazzTableDesc
 	uint32_t	table;			/* offset of the source table's name */
 	uint32_t	target;			/* offset of the target table's name */
 	uint16_t	ncolumns;		/* columns in every row of the batch, in the
-								 * order of the encoded row: key columns first */
+								 * order of the encoded row: keys first */
 	uint16_t	nkeys;
 	uint16_t	flags;			/* DBMAZZ_TABLE_* */
 	uint16_t	ntable_columns; /* columns of the full description */
@@ -79,20 +79,21 @@ dbmazz_desc_text(const DbmazzTableDesc *desc, uint32_t offset)
 }
 
 /*
- * Check that a block of 'size' bytes is a well-formed description: all offsets
- * inside, all names terminated, counts that fit, every source position below
- * DBMAZZ_MAX_COLUMNS.  Never throws.
+ * Check that a block of 'size' bytes, aligned for uint32, is a well-formed
+ * description: all offsets inside, all names terminated, counts that fit, at
+ * least one column, every source position below DBMAZZ_MAX_COLUMNS, the first
+ * 'nkeys' columns and no others with DBMAZZ_COLUMN_KEY.  Never throws.
  */
 extern DbmazzStatus dbmazz_desc_check(const void *block, uint32_t size,
 									  DbmazzError *err);
 
-/* Bytes needed by dbmazz_desc_subset(). */
+/* Bytes that dbmazz_desc_subset() may need, whatever is kept. */
 extern uint32_t dbmazz_desc_subset_size(const DbmazzTableDesc *full);
 
 /*
  * Make, in 'out' (dbmazz_desc_subset_size() bytes), the description of a
- * partial update: the key columns and those whose 'keep[i]' is true, i counting
- * the columns of 'full' in their order there.  Never throws.
+ * partial update: the key columns and those whose 'keep[i]' is true, i
+ * counting the columns of 'full' in their order there.  Never throws.
  */
 extern void dbmazz_desc_subset(const DbmazzTableDesc *full, const bool *keep,
 							   uint32_t generation, DbmazzTableDesc *out);

@@ -22,11 +22,11 @@ typedef struct DbmazzType
 extern const DbmazzType *dbmazz_type_lookup(uint32_t typid);
 
 /*
- * Write the StarRocks column type for a column into 'out': DECIMAL(p,s) from the
- * typmod of numeric, VARCHAR(n) in bytes (4 per character, at most 1048576) from
- * that of char and varchar, STRING without one; for key columns a type that
- * StarRocks allows as a key.  Returns false if a key column's type can never be
- * a key (json), with 'out' empty.
+ * Write the StarRocks column type for a column into 'out' (terminated, cut to
+ * fit): DECIMAL(p,s) from the typmod of numeric, VARCHAR(n) in bytes (4 per
+ * character, at most 1048576) from that of char and varchar, STRING without
+ * one; for key columns a type that StarRocks allows as a key.  Returns false
+ * if a key column's type can never be a key (json), with 'out' empty.
  */
 extern bool dbmazz_type_target(uint32_t typid, int32_t typmod, bool is_key,
 							   char *out, size_t outlen);

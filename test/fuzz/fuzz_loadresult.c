@@ -28,8 +28,7 @@ is_utf8(const char *text)
 	while (*p != '\0')
 	{
 		unsigned char lead = *p++;
-		int			more = lead < 0x80 ? 0 : lead >= 0xF0 ? 3 :
-			lead >= 0xE0 ? 2 : 1;
+		int			more = (lead >= 0xC0) + (lead >= 0xE0) + (lead >= 0xF0);
 
 		if ((lead >= 0x80 && lead < 0xC2) || lead > 0xF4)
 			return false;

@@ -1,7 +1,7 @@
 /*
  * fuzz_pgoutput.c
- *		Fuzz target: any bytes as a message of pgoutput; rows that are parsed go
- *		on into the encoder.
+ *		Fuzz target: any bytes as a message of pgoutput; rows that are parsed
+ *		go on into the encoder.
  *
  * NOTES
  *	  All that the parser hands out is read, so that a pointer or length that

@@ -3,7 +3,7 @@
  *		How long the ways of a row through core take.
  *
  * NOTES
- *	  Each figure is the best of several runs: what the code needs, not what
+ *	  Each figure is the best of many short runs: what the code needs, not what
  *	  else the machine did.  Rows differ from each other, as they do in a
  *	  stream; messages and rows stay in the caches.
  */
@@ -14,9 +14,8 @@
 #include "core/body.h"
 #include "helpers.h"
 
-#define NMESSAGES	1000		/* different messages */
-#define NROUNDS		50			/* times all of them in one run */
-#define NRUNS		9
+#define NMESSAGES	1000		/* different messages, all of them in a run */
+#define NRUNS		400
 #define NSEGMENTS	1024
 #define MANY_ROWS	100000
 
@@ -59,10 +58,6 @@ static const ColumnSpec narrow_specs[] = {
 };
 
 static const char text40[] = "An ordinary text without any escape, 40.";
-
-static void
-put_formatted(Buffer *message, const char *fmt, uint32_t a, uint32_t b)
-			__attribute__((format(printf, 2, 0)));
 
 static void
 put_formatted(Buffer *message, const char *fmt, uint32_t a, uint32_t b)
@@ -253,32 +248,25 @@ run_rows(Table *table, bool with_encode, double *row_bytes)
 	for (run = 0; run < NRUNS; run++)
 	{
 		DbmazzBatchWriter writer;
-		double		spent = 0;
-		uint64_t	nbytes = 0;
-		int			round;
+		double		start;
+		double		spent;
+		uint32_t	i;
 
-		for (round = 0; round < NROUNDS; round++)
+		begin_batch(table, &writer);
+		start = now_ns();
+		for (i = 0; i < NMESSAGES; i++)
 		{
-			double		start;
-			uint32_t	i;
-
-			begin_batch(table, &writer);
-			start = now_ns();
-			for (i = 0; i < NMESSAGES; i++)
-			{
-				parse(table, i);
-				if (with_encode)
-					encode(table, &writer, i);
-			}
-			spent += now_ns() - start;
-			nbytes += writer.nbytes;
+			parse(table, i);
+			if (with_encode)
+				encode(table, &writer, i);
 		}
-		result += parser.new_tuple.ncolumns;
-		*row_bytes = (double) nbytes / NROUNDS / NMESSAGES;
+		spent = now_ns() - start;
 		if (spent < best)
 			best = spent;
+		result += parser.new_tuple.ncolumns;
+		*row_bytes = (double) writer.nbytes / NMESSAGES;
 	}
-	return best / NROUNDS / NMESSAGES;
+	return best / NMESSAGES;
 }
 
 static void
@@ -322,7 +310,7 @@ bench_body(Table *table, const DbmazzBatchView *view, DbmazzFraming framing,
 	DbmazzBody	body;
 	int			run;
 
-	for (run = 0; run < NRUNS; run++)
+	for (run = 0; run < NRUNS / 20; run++)
 	{
 		double		start = now_ns();
 		size_t		n;
@@ -347,7 +335,7 @@ bench_dedup(const DbmazzBatchView *view, const char *name)
 	uint32_t	left = 0;
 	int			run;
 
-	for (run = 0; run < NRUNS; run++)
+	for (run = 0; run < NRUNS / 20; run++)
 	{
 		double		start = now_ns();
 
@@ -400,12 +388,12 @@ bench_scan(const char *name, size_t len)
 			double		start = now_ns();
 			int			i;
 
-			for (i = 0; i < 10000; i++)
+			for (i = 0; i < 1000; i++)
 				result += scan(text, len);
 			if (now_ns() - start < best)
 				best = now_ns() - start;
 		}
-		printf("scan, %-6s %5zu bytes %18.1f ns\n", name, len, best / 10000);
+		printf("scan, %-6s %5zu bytes %18.1f ns\n", name, len, best / 1000);
 	}
 	free(text);
 }

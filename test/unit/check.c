@@ -32,6 +32,7 @@ static const Group groups[] = {
 	{"relmap", test_relmap},
 	{"scan", test_scan},
 	{"tabledesc", test_tabledesc},
+	{"texts", test_texts},
 	{"typemap", test_typemap},
 	{"values", test_values},
 };

@@ -55,6 +55,7 @@ extern void test_pgoutput(void);
 extern void test_relmap(void);
 extern void test_scan(void);
 extern void test_tabledesc(void);
+extern void test_texts(void);
 extern void test_typemap(void);
 extern void test_values(void);
 

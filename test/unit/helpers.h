@@ -34,8 +34,8 @@ typedef struct Pool
 extern void pool_init(Pool *pool, uint32_t nsegments);
 extern void pool_fini(Pool *pool);
 
-/* A DbmazzSegmentAlloc; 'arg' is the pool.  Neighbours in the chain are none in
- * memory, and the content is garbage. */
+/* A DbmazzSegmentAlloc; 'arg' is the pool.  Neighbours in the chain are none
+ * in memory, and the content is garbage. */
 extern DbmazzSegment *pool_alloc(void *arg, uint32_t *index);
 
 /* The view of what a writer has written. */

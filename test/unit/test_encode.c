@@ -200,7 +200,8 @@ plan_size_is_exact(void)
 		CHECK_INT(plan->size, dbmazz_json_plan_size(desc));
 		CHECK_INT(plan->ncolumns, 2);
 		CHECK_INT(plan->nkeys, 1);
-		CHECK(plan->columns[1].label + plan->columns[1].label_len < plan->size);
+		CHECK(plan->columns[1].label + plan->columns[1].label_len <
+			  plan->size);
 		free(plan);
 		free(desc);
 	}

@@ -76,6 +76,10 @@ dbmazz_http_open(void)
 		curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, on_timer);
 		curl_multi_setopt(http->multi, CURLMOPT_TIMERDATA, (void *) http);
 		curl_multi_setopt(http->multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING);
+#if LIBCURL_VERSION_NUM >= 0x081400
+		/* See CURLOPT_QUICK_EXIT in transfer.c; the same for the end of all. */
+		curl_multi_setopt(http->multi, CURLMOPT_QUICK_EXIT, 1L);
+#endif
 	}
 	else
 		curl_global_cleanup();

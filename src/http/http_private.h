@@ -10,9 +10,9 @@
 
 #include <curl/curl.h>
 
-/* CURLOPT_PROTOCOLS_STR and CURLOPT_REDIR_PROTOCOLS_STR came with 7.85.0. */
-_Static_assert(LIBCURL_VERSION_NUM >= 0x075500,
-			   "libcurl 7.85.0 or newer is needed");
+/* CURLOPT_QUICK_EXIT came with 7.87.0, CURLOPT_PROTOCOLS_STR with 7.85.0. */
+_Static_assert(LIBCURL_VERSION_NUM >= 0x075700,
+			   "libcurl 7.87.0 or newer is needed");
 
 typedef enum TransferPlace
 {

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SEND_BUFFER		(512 * 1024L)
+#define SEND_BUFFER		(128 * 1024L)
 
 static bool is_clean(const char *text);
 static bool add_headers(DbmazzHttpTransfer *transfer,
@@ -179,6 +179,12 @@ set_connection(CURL *easy, const DbmazzHttpRequest *request)
 	(ok = ok && curl_easy_setopt(easy, option, value) == CURLE_OK)
 
 	SET(CURLOPT_NOSIGNAL, 1L);
+
+	/*
+	 * Without this the end of a transfer waits for the thread that resolves the
+	 * host's name, however long that takes.
+	 */
+	SET(CURLOPT_QUICK_EXIT, 1L);
 	SET(CURLOPT_PROXY, "");
 	SET(CURLOPT_PROTOCOLS_STR, "http,https");
 	SET(CURLOPT_FOLLOWLOCATION, 0L);

@@ -104,9 +104,15 @@ dbmazz_sr_fail(DbmazzSrJob *job)
 							  job->request->batch->table : NULL);
 	if (verdict->reason == DBMAZZ_SR_TRANSPORT && err->detail[0] == '\0' &&
 		job->where.host[0] != '\0')
+	{
+		int			port = job->where.port;
+
+		if (port == 0)
+			port = job->where.tls ? 443 : 80;
 		dbmazz_error_detail(err, "It was sent to %s://%s:%d.",
 							job->where.tls ? "https" : "http",
-							job->where.host, job->where.port);
+							job->where.host, port);
+	}
 	dbmazz_sr_finish(job, outcome);
 }
 

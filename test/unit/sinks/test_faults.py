@@ -16,6 +16,7 @@ import traceback
 from driver import Drive
 from faultserver import Server, StarRocks, column
 
+HERE = os.path.dirname(os.path.abspath(__file__))
 EXPECTED_AUTH = "Basic " + base64.b64encode(b"root:geheim").decode()
 
 
@@ -163,6 +164,22 @@ def test_name_resolution():
         check(run_load(sr, url=url), "done")
         done = run_load(sr, url="http://no-such-host.invalid:8030")
         check(done, "retry", "no-such-host.invalid")
+
+
+def test_slow_name_resolution():
+    """Neither the end of a request nor close() waits for the resolver."""
+    library = os.path.join(HERE, "build", "slow_resolver.so")
+    env = {"LD_PRELOAD": library,
+           "ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=0"}
+    began = time.monotonic()
+    with Drive(env=env, url="http://slow.example:8030", database="d",
+               connect_timeout="300ms") as drive:
+        drive.table()
+        drive.rows(1)
+        done = drive.load("l")
+        check(done, "retry", "timed out")
+        assert done["ms"] < 1500, done
+    assert time.monotonic() - began < 3
 
 
 # ---- Expect ---------------------------------------------------------------

@@ -514,6 +514,36 @@ no_space_anywhere(void)
 	}
 }
 
+/* The same inside of a long text, plain or full of escapes. */
+static void
+no_space_in_long_values(void)
+{
+	static char text[100001];
+	const char *const values[] = {"7", "key", text, "1"};
+	const DbmazzRowSource source = {&parser.new_tuple, NULL, false};
+	static const char *const patterns[] = {"a", "\"", "aaaaaaa\n"};
+	size_t		which;
+
+	for (which = 0; which < 3; which++)
+	{
+		size_t		n = strlen(patterns[which]);
+		Fixture		f;
+		size_t		i;
+
+		for (i = 0; i < sizeof(text) - 1; i++)
+			text[i] = patterns[which][i % n];
+		begin(&f, two_keys, 4);
+		f.pool.limit = 1;
+		set_tuple(&parser.new_tuple, values, 4);
+		CHECK_INT(encode(&f, &source, false), DBMAZZ_ERR_NO_SPACE);
+		CHECK_INT(f.writer.nsegments, 1);
+		f.pool.limit = 64;
+		CHECK_INT(encode(&f, &source, false), DBMAZZ_OK);
+		CHECK_INT(f.writer.nrows, 1);
+		end(&f);
+	}
+}
+
 void
 test_encode(void)
 {
@@ -530,4 +560,5 @@ test_encode(void)
 	RUN(partial_rows);
 	RUN(sources_in_another_order);
 	RUN(no_space_anywhere);
+	RUN(no_space_in_long_values);
 }

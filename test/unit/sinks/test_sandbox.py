@@ -10,15 +10,14 @@ import subprocess
 import sys
 import tempfile
 import time
-import traceback
 import urllib.request
 
 import pymysql
 
+from common import (HERE, check, dead_address, make_certificates,
+                    run_tests)
 from driver import Drive
-from test_faults import check, dead_address, make_certificates
 
-HERE = os.path.dirname(os.path.abspath(__file__))
 SANDBOX = os.path.join(HERE, "..", "..", "sandbox")
 
 
@@ -412,7 +411,7 @@ def test_many_at_once(box):
             check(drive.ask("wait"), "done")
 
 
-def run_tls(names):
+def check_tls():
     with tempfile.TemporaryDirectory() as directory:
         make_certificates(directory)
         ca = os.path.join(directory, "ca.pem")
@@ -429,27 +428,14 @@ def run_tls(names):
 
 
 def main():
-    wanted = sys.argv[1:]
-    failed = []
     box = Sandbox()
-    tests = [(name, lambda f=f: f(box)) for name, f in globals().items()
-             if name.startswith("test_")]
-    tests.append(("test_tls", lambda: run_tls(wanted)))
-    for name, function in tests:
-        if wanted and not any(part in name for part in wanted):
-            continue
-        began = time.monotonic()
-        try:
-            function()
-            print(f"ok     {name} ({time.monotonic() - began:.1f} s)",
-                  flush=True)
-        except Exception:
-            traceback.print_exc()
-            print(f"FAILED {name}", flush=True)
-            failed.append(name)
-    box.stop()
-    print(f"{len(failed)} failed" if failed else "all passed")
-    return 1 if failed else 0
+    try:
+        tests = [(name, lambda f=f: f(box)) for name, f in globals().items()
+                 if name.startswith("test_")]
+        tests.append(("test_tls", check_tls))
+        return run_tests(tests, sys.argv[1:])
+    finally:
+        box.stop()
 
 
 if __name__ == "__main__":

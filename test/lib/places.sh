@@ -160,7 +160,7 @@ cleanup()
 {
 	local status=$1 file version
 	trap '' INT TERM HUP
-	kill "${background[@]}" 2>/dev/null || true
+	[ ${#background[@]} = 0 ] || kill "${background[@]}" 2>/dev/null || true
 	for file in "$work"/state/pid-*; do
 		[ -e "$file" ] || continue
 		kill "$(cat "$file")" 2>/dev/null || true

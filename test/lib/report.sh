@@ -62,7 +62,7 @@ failure_details()
 	local version=$1 name=$2 file source
 	source=$(source_of "$version")
 	printf '\n======== PostgreSQL %s %s ========\n' "$version" "$name"
-	[ ! -e "$work/logs/$version-$name.log" ] || tail -n 80 "$work/logs/$version-$name.log"
+	[ ! -e "$work/logs/$version-$name.log" ] || tail -n 80 "$work/logs/$version-$name.log" | cut -c 1-400
 	[ -d "$source/tmp_check" ] || return 0
 	case $name in
 		regress | isolation)
@@ -87,7 +87,7 @@ show_tail()
 {
 	[ -s "$1" ] || return 0
 	printf -- '-------- %s, last %s lines\n' "${1##*/tmp_check/}" "$2"
-	tail -n "$2" "$1"
+	tail -n "$2" "$1" | cut -c 1-400
 }
 
 # The table; exits with the run's status.

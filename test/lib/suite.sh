@@ -24,7 +24,7 @@ export PG_CONFIG=$DBMAZZ_SERVER/lib/postgresql/$DBMAZZ_PG/bin/pg_config
 jobs=$(nproc)
 
 # Bitcode for the server's JIT is of no use to the tests.
-run_make() { make --no-print-directory PG_CONFIG="$PG_CONFIG" with_llvm=no "$@"; }
+run_make() { make -s --no-print-directory PG_CONFIG="$PG_CONFIG" with_llvm=no "$@"; }
 
 case $suite in
 	server)

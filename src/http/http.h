@@ -57,8 +57,8 @@ typedef struct DbmazzHttpRequest
 	int64_t		stall_timeout_ms;	/* longest pause while the body is being
 									 * sent; 0: any */
 
-	size_t		max_answer;		/* bytes of the answer's body to keep; a longer
-								 * one ends the transfer */
+	size_t		max_answer;		/* bytes of the answer's body to keep; a
+								 * longer one ends the transfer */
 
 	/* Body: exactly 'body_size' bytes from read(), again after rewind(). */
 	uint64_t	body_size;

@@ -181,8 +181,8 @@ set_connection(CURL *easy, const DbmazzHttpRequest *request)
 	SET(CURLOPT_NOSIGNAL, 1L);
 
 	/*
-	 * Without this the end of a transfer waits for the thread that resolves the
-	 * host's name, however long that takes.
+	 * Without this the end of a transfer waits for the thread that resolves
+	 * the host's name, however long that takes.
 	 */
 	SET(CURLOPT_QUICK_EXIT, 1L);
 	SET(CURLOPT_PROXY, "");
@@ -311,9 +311,9 @@ on_header(char *data, size_t size, size_t nitems, void *arg)
 
 	/*
 	 * The server answers before it has the whole body.  It will not want the
-	 * rest, which must never be mistaken for the next request; and what libcurl
-	 * does now differs from version to version.  So nothing more is given, and
-	 * http.c ends the transfer when the answer is there.
+	 * rest, which must never be mistaken for the next request; and what
+	 * libcurl does now differs from version to version.  So nothing more is
+	 * given, and http.c ends the transfer when the answer is there.
 	 */
 	if (transfer->given < transfer->body_size)
 	{

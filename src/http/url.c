@@ -83,8 +83,8 @@ dbmazz_url_encode(char *out, size_t outlen, const char *text)
 	{
 		unsigned char c = (unsigned char) *text;
 		bool		plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-			(c >= '0' && c <= '9') || c == '-' || c == '_' || c == '~' ||
-			c == '.';
+		(c >= '0' && c <= '9') || c == '-' || c == '_' || c == '~' ||
+		c == '.';
 		size_t		need = plain ? 1 : 3;
 
 		if (n + need < outlen)

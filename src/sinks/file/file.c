@@ -98,7 +98,8 @@ static const DbmazzSinkRoutine routine = {
 	.identity = file_identity
 };
 
-extern __attribute__((visibility("default"))) const DbmazzSinkRoutine *dbmazz_sink_init(void);
+extern __attribute__((visibility("default")))
+const DbmazzSinkRoutine *dbmazz_sink_init(void);
 
 const DbmazzSinkRoutine *
 dbmazz_sink_init(void)

@@ -73,7 +73,8 @@ static const DbmazzSinkRoutine routine = {
 	.identity = null_identity
 };
 
-extern __attribute__((visibility("default"))) const DbmazzSinkRoutine *dbmazz_sink_init(void);
+extern __attribute__((visibility("default")))
+const DbmazzSinkRoutine *dbmazz_sink_init(void);
 
 const DbmazzSinkRoutine *
 dbmazz_sink_init(void)

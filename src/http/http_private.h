@@ -42,6 +42,7 @@ struct DbmazzHttpTransfer
 	uint64_t	given;			/* bytes given to libcurl in this attempt */
 	int64_t		last_given_ms;
 	bool		early;			/* the answer began before all was given */
+	bool		has_header;		/* the final answer's header is complete */
 	int64_t		last_got_ms;	/* when the last of an early answer came */
 	int64_t		stall_timeout_ms;
 	size_t		(*read) (void *arg, char *out, size_t len);

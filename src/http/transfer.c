@@ -12,7 +12,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
+#define MAX_LOCATION	8192
 #define SEND_BUFFER		(128 * 1024L)
 
 static bool is_clean(const char *text);
@@ -24,6 +26,8 @@ static bool set_message(DbmazzHttpTransfer *transfer,
 static size_t on_read(char *out, size_t size, size_t nitems, void *arg);
 static int	on_seek(void *arg, curl_off_t offset, int origin);
 static size_t on_header(char *data, size_t size, size_t nitems, void *arg);
+static void note_location(DbmazzHttpTransfer *transfer, const char *value,
+						  size_t len);
 static size_t on_write(char *data, size_t size, size_t nitems, void *arg);
 
 bool
@@ -97,9 +101,14 @@ dbmazz_transfer_finish(DbmazzHttpTransfer *transfer, CURLcode code,
 		snprintf(answer->error, sizeof(answer->error), "%s", why);
 	}
 	answer->body = transfer->body != NULL ? transfer->body : "";
+
+	/* libcurl makes it absolute, if it has come to the end of the transfer. */
 	if (curl_easy_getinfo(transfer->easy, CURLINFO_REDIRECT_URL,
 						  &redirect) == CURLE_OK && redirect != NULL)
+	{
+		free(transfer->location);
 		transfer->location = strdup(redirect);
+	}
 	answer->location = transfer->location;
 }
 
@@ -122,9 +131,10 @@ dbmazz_transfer_has_answer(const DbmazzHttpTransfer *transfer)
 {
 	curl_off_t	length = -1;
 
-	return curl_easy_getinfo(transfer->easy,
-							 CURLINFO_CONTENT_LENGTH_DOWNLOAD_T,
-							 &length) == CURLE_OK &&
+	return transfer->has_header &&
+		curl_easy_getinfo(transfer->easy,
+						  CURLINFO_CONTENT_LENGTH_DOWNLOAD_T,
+						  &length) == CURLE_OK &&
 		length >= 0 && transfer->answer.body_len >= (uint64_t) length;
 }
 
@@ -301,6 +311,12 @@ on_header(char *data, size_t size, size_t nitems, void *arg)
 	size_t		len = size * nitems;
 	int			code;
 
+	if (transfer->answer.status != 0 && transfer->early)
+		transfer->last_got_ms = dbmazz_http_now_ms();
+	if (transfer->answer.status != 0 && len <= 2)
+		transfer->has_header = true;
+	if (len > 9 && strncasecmp(data, "location:", 9) == 0)
+		note_location(transfer, data + 9, len - 9);
 	if (len < 12 || memcmp(data, "HTTP/", 5) != 0 || data[8] != ' ')
 		return len;
 	code = (data[9] - '0') * 100 + (data[10] - '0') * 10 + (data[11] - '0');
@@ -308,6 +324,9 @@ on_header(char *data, size_t size, size_t nitems, void *arg)
 		return len;
 	transfer->answer.status = code;
 	transfer->answer.body_len = 0;
+	transfer->has_header = false;
+	free(transfer->location);
+	transfer->location = NULL;
 
 	/*
 	 * The server answers before it has the whole body.  It will not want the
@@ -322,6 +341,20 @@ on_header(char *data, size_t size, size_t nitems, void *arg)
 		(void) curl_easy_setopt(transfer->easy, CURLOPT_FORBID_REUSE, 1L);
 	}
 	return len;
+}
+
+static void
+note_location(DbmazzHttpTransfer *transfer, const char *value, size_t len)
+{
+	while (len > 0 && (*value == ' ' || *value == '\t'))
+	{
+		value++;
+		len--;
+	}
+	while (len > 0 && (unsigned char) value[len - 1] <= ' ')
+		len--;
+	free(transfer->location);
+	transfer->location = len <= MAX_LOCATION ? strndup(value, len) : NULL;
 }
 
 static size_t

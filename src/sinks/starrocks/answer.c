@@ -30,8 +30,8 @@ static const Fragment fragments[] = {
 	{"no valid basic authorization", DBMAZZ_SR_ACCESS},
 	{"access denied", DBMAZZ_SR_ACCESS},
 	{"need auth information", DBMAZZ_SR_ACCESS},
-	{"exceeds quota", DBMAZZ_SR_ACCESS},
 
+	{"exceeds quota", DBMAZZ_SR_OVERLOAD},
 	{"too many versions", DBMAZZ_SR_OVERLOAD},
 	{"compaction score", DBMAZZ_SR_OVERLOAD},
 	{"current running txns on db", DBMAZZ_SR_OVERLOAD},
@@ -64,12 +64,12 @@ static const Fragment fragments[] = {
 	{"only primary key table support", DBMAZZ_SR_SCHEMA},
 	{"not olap table", DBMAZZ_SR_SCHEMA},
 
-	{"100-continue header", DBMAZZ_SR_REFUSED},
 	{"unknown data format", DBMAZZ_SR_REFUSED},
 	{"invalid timeout format", DBMAZZ_SR_REFUSED},
 	{"invalid strict mode format", DBMAZZ_SR_REFUSED},
 	{"invalid partial update flag", DBMAZZ_SR_REFUSED},
 
+	{"100-continue header", DBMAZZ_SR_TRANSIENT},	/* taken by a proxy */
 	{"shutting down", DBMAZZ_SR_TRANSIENT},
 	{"no backend", DBMAZZ_SR_TRANSIENT},
 	{"no compute node", DBMAZZ_SR_TRANSIENT},

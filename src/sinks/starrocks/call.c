@@ -94,7 +94,7 @@ dbmazz_sr_call_end(DbmazzSrJob *job)
 bool
 dbmazz_sr_call_allowed(const DbmazzSrJob *job, const DbmazzUrl *where)
 {
-	return where->tls || !job->config->frontends[0].tls;
+	return where->tls || !job->where.tls;
 }
 
 void

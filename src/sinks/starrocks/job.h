@@ -110,7 +110,7 @@ extern void dbmazz_sr_call_there(DbmazzSrJob *job, const char *method,
 extern bool dbmazz_sr_call_ended(DbmazzSrJob *job);
 extern void dbmazz_sr_call_end(DbmazzSrJob *job);
 
-/* May the job send what it has to 'where'?  Not from https to http. */
+/* May the job go on from job->where to there?  Not from https to http. */
 extern bool dbmazz_sr_call_allowed(const DbmazzSrJob *job,
 								   const DbmazzUrl *where);
 

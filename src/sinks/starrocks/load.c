@@ -3,6 +3,7 @@
  *		LOAD: schema, redirect, rows, and what the backend says about them.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "sinks/starrocks/ddl.h"
@@ -159,8 +160,19 @@ schema_ended(DbmazzSrJob *job)
 		dbmazz_sr_fail(job);
 		return;
 	}
-	dbmazz_sr_cache_store(job->sr, job->request->target, schema);
-	job->plan = dbmazz_sr_cache_make(job->sr, job->request->batch->table, err);
+	if (job->config == job->sr->config)
+	{
+		dbmazz_sr_cache_store(job->sr, job->request->target, schema);
+		job->plan = dbmazz_sr_cache_make(job->sr, job->request->batch->table,
+										 err);
+	}
+	else
+	{
+		/* The settings have changed since: not for those who come later. */
+		job->plan = dbmazz_sr_plan_create(job->request->batch->table, schema,
+										  job->config->database, err);
+		free(schema);
+	}
 	if (job->plan != NULL)
 		ask_backend(job);
 	else
@@ -257,10 +269,12 @@ take_redirect(DbmazzSrJob *job, const DbmazzHttpAnswer *answer)
 			if (config->backend.has_scheme)
 				url.tls = config->backend.tls;
 		}
-		job->where = url;
-		job->where.path = "";
 		if (dbmazz_sr_call_allowed(job, &url))
+		{
+			job->where = url;
+			job->where.path = "";
 			return true;
+		}
 		why = "it leads from https to http";
 	}
 	memset(&job->verdict, 0, sizeof(job->verdict));
@@ -314,8 +328,17 @@ rejected(DbmazzSrJob *job)
 	dbmazz_sr_cache_forget(job->sr, job->request->target);
 	dbmazz_sr_hint_reason(&job->completion.error, job->verdict.reason,
 						  job->config->database, desc);
-	if (job->verdict.error_url[0] != '\0' && ask_error_log(job))
-		return;
+	if (job->verdict.error_url[0] != '\0')
+	{
+		char		url[DBMAZZ_SR_ERROR_URL];
+
+		dbmazz_sr_clean(url, sizeof(url), job->verdict.error_url,
+						strlen(job->verdict.error_url));
+		dbmazz_error_detail(&job->completion.error,
+							"StarRocks tells about the rows at %s.", url);
+		if (ask_error_log(job))
+			return;
+	}
 	dbmazz_sr_finish(job, DBMAZZ_REJECT);
 }
 

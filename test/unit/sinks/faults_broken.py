@@ -352,6 +352,19 @@ def test_second_redirect():
         assert len(leader.loads) == 1
 
 
+def test_redirect_in_pieces():
+    with StarRocks() as sr, StarRocks() as leader:
+        def slow(request):
+            request.send("HTTP/1.1 307 Temporary Redirect\r\n"
+                         "Content-Length: 0\r\n")
+            time.sleep(0.3)
+            request.send(f"Location: {leader.be.url}{request.path}\r\n\r\n")
+            time.sleep(0.3)
+        sr.load = slow
+        check(run_load(sr), "done")
+        assert len(leader.loads) == 1
+
+
 def test_be_address():
     with StarRocks() as sr:
         sr.location = "http://be-internal.invalid:8040"

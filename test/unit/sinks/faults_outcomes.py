@@ -134,7 +134,7 @@ def test_error_log():
 def test_error_log_elsewhere():
     with StarRocks() as sr, StarRocks() as foreign:
         filtered(sr, foreign.be.url.replace("127.0.0.1", "127.0.0.2") + "/x")
-        check(run_load(sr), "reject", "too many filtered rows")
+        check(run_load(sr), "reject", "too many filtered rows", "127.0.0.2")
         for url in ("file:///etc/passwd", "http://", "x", "\r\n"):
             filtered(sr, url)
             check(run_load(sr), "reject", "too many filtered rows")

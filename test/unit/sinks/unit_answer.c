@@ -161,7 +161,7 @@ failures(void)
 		{FAIL("Access denied; you need INSERT"), DBMAZZ_RETRY,
 		DBMAZZ_SR_ACCESS},
 		{FAIL("Database d data size exceeds quota"), DBMAZZ_RETRY,
-		DBMAZZ_SR_ACCESS},
+		DBMAZZ_SR_OVERLOAD},
 		{FAIL("Failed to load data into tablet 1, because of too many "
 			  "versions, current/limit: 1000/1000."),
 		DBMAZZ_RETRY, DBMAZZ_SR_OVERLOAD},
@@ -195,7 +195,7 @@ failures(void)
 		DBMAZZ_SR_TRANSIENT},
 		{"{\"Status\":\"FAILED\",\"Message\":\"class com.starrocks.common."
 			"DdlException: There is no 100-continue header\"}",
-		DBMAZZ_REJECT, DBMAZZ_SR_REFUSED}
+		DBMAZZ_RETRY, DBMAZZ_SR_TRANSIENT}
 	};
 	DbmazzSrVerdict verdict;
 	DbmazzError err;

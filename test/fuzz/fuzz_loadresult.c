@@ -119,7 +119,11 @@ check_answer_error(const DbmazzHttpAnswer *answer)
 
 	dbmazz_sr_answer_error(answer, &verdict, &err);
 	check_verdict(&verdict, &err);
-	MUST(verdict.outcome == DBMAZZ_RETRY || verdict.outcome == DBMAZZ_REJECT);
+	MUST(verdict.outcome != DBMAZZ_DONE);
+	/* In doubt without a row sent: only if an earlier try may have been. */
+	MUST(verdict.outcome != DBMAZZ_DOUBT ||
+		 contains(answer->body, answer->body_len, "already been used") ||
+		 memchr(answer->body, '\\', answer->body_len) != NULL);
 }
 
 static void

@@ -7,9 +7,9 @@ CREATE EXTENSION dbmazz;
 \d dbmazz.stat_table
 
 -- pg_dump takes the pipelines along, but nothing of how far they came
-SELECT unnest(extconfig)::regclass::text AS dumped,
-	unnest(extcondition) AS condition
-FROM pg_extension WHERE extname = 'dbmazz' ORDER BY dumped COLLATE "C";
+SELECT conf.relid::regclass AS dumped, extcondition[nr] AS condition
+FROM pg_extension, unnest(extconfig) WITH ORDINALITY AS conf (relid, nr)
+WHERE extname = 'dbmazz' ORDER BY conf.relid::regclass::text COLLATE "C";
 
 -- stopped tables as the shipper writes them
 CREATE TABLE view_t (id int PRIMARY KEY);

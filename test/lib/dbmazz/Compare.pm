@@ -151,8 +151,10 @@ sub _expression
 {
 	my ($column) = @_;
 	my $name = 't.' . _quote($column->{name});
+	# what the type's output function makes of it: a cast to text may differ
+	my $text = "CASE WHEN num_nulls($name) = 0 THEN format('%s', $name) END";
 	my %forms = (
-		bool => $name, int => $name, float => $name, array => "to_json($name)",
+		bool => $name, int => $name, float => $name, array => $text, other => $text,
 		timestamp => "to_char($name, 'YYYY-MM-DD HH24:MI:SS.US')",
 		timestamptz => "to_char($name AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')",
 		bytea => "encode($name, 'hex')");
@@ -216,9 +218,8 @@ sub _canonical
 		$value =~ s/ +$//;
 		return $value;
 	}
-	if ($kind eq 'json' || $kind eq 'array')
+	if ($kind eq 'json')
 	{
-		# an array may be a text of JSON, or of PostgreSQL's form, in the target
 		my $decoded = ref $value ? $value : eval { $json->decode($value) };
 		return defined $decoded ? $json->encode($decoded) : "$value";
 	}

@@ -35,6 +35,7 @@ static const Group groups[] = {
 	{"texts", test_texts},
 	{"typemap", test_typemap},
 	{"values", test_values},
+	{"watermark", test_watermark},
 };
 
 static const char *running;

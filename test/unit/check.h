@@ -58,5 +58,6 @@ extern void test_tabledesc(void);
 extern void test_texts(void);
 extern void test_typemap(void);
 extern void test_values(void);
+extern void test_watermark(void);
 
 #endif							/* DBMAZZ_CHECK_H */

@@ -190,7 +190,10 @@ put_bytes(Buffer *buffer, const void *data, size_t len)
 void
 put_byte(Buffer *buffer, char c)
 {
-	put_bytes(buffer, &c, 1);
+	if (buffer->len < buffer->size)
+		buffer->data[buffer->len++] = c;
+	else
+		put_bytes(buffer, &c, 1);
 }
 
 static void

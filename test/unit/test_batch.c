@@ -334,39 +334,23 @@ abort_of_a_spanning_row(void)
 static void
 abort_after_a_new_segment(void)
 {
-	static uint32_t lengths[3000];
 	Fixture		f;
-	uint32_t	row = 0;
-	uint32_t	before;
+	uint32_t	lengths[2];
 
 	begin(&f, 8);
-	while (f.writer.pos + ENTRY < f.writer.limit)
-	{
-		lengths[row] = 1;
-		CHECK_INT(add_row(&f, row, 1, 1), DBMAZZ_OK);
-		row++;
-	}
-	before = f.writer.nsegments;
-	while (f.writer.nsegments == before)
-	{
-		lengths[row] = 1;
-		CHECK_INT(dbmazz_row_begin(&f.writer), DBMAZZ_OK);
-		if (f.writer.nsegments == before)
-		{
-			CHECK_INT(put_row_bytes(&f, row, 1, 1), DBMAZZ_OK);
-			dbmazz_row_end(&f.writer, DBMAZZ_ROW_UPDATE, row + 1, row + 2,
-						   row + 3, row + 4);
-			row++;
-		}
-	}
-	CHECK_INT(put_row_bytes(&f, 0, 5, 1), DBMAZZ_OK);
+	lengths[0] = DBMAZZ_SEGMENT_SIZE - HEADER - f.desc->size - ENTRY;
+	lengths[1] = 40;
+	CHECK_INT(add_row(&f, 0, lengths[0], 1000), DBMAZZ_OK);
+	CHECK_INT(f.writer.nsegments, 1);
+	CHECK_INT(dbmazz_row_begin(&f.writer), DBMAZZ_OK);
+	CHECK_INT(f.writer.nsegments, 2);
+	CHECK_INT(put_row_bytes(&f, 77, 5, 1), DBMAZZ_OK);
 	CHECK_INT(dbmazz_row_abort(&f.writer), DBMAZZ_NO_SEGMENT);
-	CHECK_INT(f.writer.nsegments, before + 1);
-	check_rows(&f, lengths, row);
-	lengths[row] = 40;
-	CHECK_INT(add_row(&f, row, 40, 40), DBMAZZ_OK);
-	check_rows(&f, lengths, row + 1);
-	CHECK_INT(f.writer.nsegments, before + 1);
+	CHECK_INT(f.writer.nsegments, 2);
+	check_rows(&f, lengths, 1);
+	CHECK_INT(add_row(&f, 1, lengths[1], 40), DBMAZZ_OK);
+	check_rows(&f, lengths, 2);
+	CHECK_INT(f.writer.nsegments, 2);
 	end(&f);
 }
 

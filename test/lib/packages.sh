@@ -43,7 +43,7 @@ wanted_packages()
 
 install_packages()
 {
-	local wanted
+	local wanted log
 	if ! command -v apt-get >/dev/null; then
 		echo "this is no Debian machine: install what test/lib/packages.sh lists" >&2
 		return 1
@@ -52,8 +52,21 @@ install_packages()
 	[ ${#wanted[@]} -gt 0 ] || return 0
 
 	echo "installing: ${wanted[*]}"
-	as_root apt-get -qq update
+	log=$(mktemp)
+	if ! fetch_packages "$@" </dev/null >"$log" 2>&1; then
+		tail -n 40 "$log" >&2
+		rm -f "$log"
+		return 1
+	fi
+	rm -f "$log"
+}
+
+fetch_packages()
+{
+	local wanted
+	as_root apt-get -qq update || return
+	# the lists are new: look again
 	mapfile -t wanted < <(wanted_packages "$@")
 	as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y \
-		-o Dpkg::Use-Pty=0 --no-install-recommends install "${wanted[@]}" </dev/null >/dev/null
+		-o Dpkg::Use-Pty=0 --no-install-recommends install "${wanted[@]}"
 }

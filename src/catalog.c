@@ -12,10 +12,12 @@
 #include "access/xact.h"
 #include "catalog.h"
 #include "catalog/pg_authid.h"
+#include "catalog/pg_extension.h"
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -180,10 +182,19 @@ get_text_list(Statement *q, uint64 row, int column)
 
 /* ---- reading pipelines -------------------------------------------------- */
 
+/*
+ * The lock keeps DROP EXTENSION out until the end of the transaction: what is
+ * read next must not disappear in between.
+ */
 bool
 dbmazz_catalog_exists(void)
 {
-	return OidIsValid(get_extension_oid("dbmazz", true));
+	Oid			extension = get_extension_oid("dbmazz", true);
+
+	if (!OidIsValid(extension))
+		return false;
+	LockDatabaseObject(ExtensionRelationId, extension, 0, AccessShareLock);
+	return get_extension_oid("dbmazz", true) == extension;
 }
 
 static DbmazzPipelineRow *

@@ -288,14 +288,13 @@ look(int32 id, const char *name, XLogRecPtr lsn, bool *is_behind)
 		return PROGRESS_MAYBE_STOPPED;
 	if (state == DBMAZZ_STATE_FAILED)
 		report_failed(p, name);
-	if (position >= lsn)
-	{
-		warn_of_stopped_tables(p, name);
-		return PROGRESS_DONE;
-	}
+	/* first, so that who has waited finds it streaming */
 	if (state == DBMAZZ_STATE_STARTING || state == DBMAZZ_STATE_CREATING_SLOT)
 		return PROGRESS_NO_SLOT_YET;
-	return PROGRESS_NOT_YET;
+	if (position < lsn)
+		return PROGRESS_NOT_YET;
+	warn_of_stopped_tables(p, name);
+	return PROGRESS_DONE;
 }
 
 /*

@@ -103,7 +103,7 @@ SELECT dbmazz.alter_pipeline('priv', server => 'priv_server');
 -- and it runs on behalf of its owner
 SELECT dbmazz.start_pipeline('priv');
 SELECT dbmazz.wait_for('priv', pg_current_wal_insert_lsn(), '60s');
-SELECT name, state, last_error FROM dbmazz.stat_pipeline;
+SELECT name, last_error FROM dbmazz.stat_pipeline;
 SELECT dbmazz.stop_pipeline('priv');
 SELECT dbmazz.drop_pipeline('priv');
 RESET ROLE;

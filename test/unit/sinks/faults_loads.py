@@ -80,10 +80,10 @@ def test_connections():
 def test_large_body():
     with StarRocks() as sr, Drive(**sr.options()) as drive:
         drive.table()
-        drive.rows(1000000)
+        drive.rows(300000)
         done = drive.load("big")
         check(done, "done")
-        assert len(sr.loads[0][1]) == 1000000
+        assert len(sr.loads[0][1]) == 300000
 
 
 def test_parallel():

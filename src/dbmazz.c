@@ -6,6 +6,7 @@
 
 #include "compat.h"
 #include "fmgr.h"
+#include "guard.h"
 #include "guc.h"
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
@@ -23,6 +24,7 @@ _PG_init(void)
 	BackgroundWorker worker;
 
 	dbmazz_guc_init(process_shared_preload_libraries_in_progress);
+	dbmazz_guard_init();
 	if (!process_shared_preload_libraries_in_progress)
 		return;
 

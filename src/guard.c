@@ -21,7 +21,7 @@
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
-#include "catalog/namespace.h"
+#include "catalog/dependency.h"
 #include "catalog/objectaccess.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_extension.h"
@@ -266,13 +266,18 @@ refuse_while_slots_exist(Oid relid)
 	table_close(rel, AccessShareLock);
 }
 
+/* Somebody else's table of that name is none of our business. */
 static bool
 is_pipeline_table(Oid relid)
 {
 	char	   *name = get_rel_name(relid);
+	Oid			extension;
 
-	return name != NULL && strcmp(name, "pipeline") == 0 &&
-		get_rel_namespace(relid) == get_namespace_oid("dbmazz", true);
+	if (name == NULL || strcmp(name, "pipeline") != 0)
+		return false;
+	extension = getExtensionOfObject(RelationRelationId, relid);
+	return OidIsValid(extension) &&
+		extension == get_extension_oid("dbmazz", true);
 }
 
 static void

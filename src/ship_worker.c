@@ -15,6 +15,7 @@
 #include "guc.h"
 #include "miscadmin.h"
 #include "queue.h"
+#include "replication/slot.h"
 #include "report.h"
 #include "shipper.h"
 #include "shipwait.h"
@@ -121,6 +122,25 @@ begin_epoch(Ship *s)
 					  "could not open the sink", &error);
 }
 
+/*
+ * A slot that is there before the first attempt belongs to somebody else.  This
+ * must be known before the attempt is written down: from then on a slot of that
+ * name passes for one that an interrupted attempt has left.
+ */
+static void
+refuse_foreign_slot(Ship *s)
+{
+	DbmazzError error;
+
+	if (SearchNamedReplicationSlot(s->row->slot, true) == NULL)
+		return;
+	dbmazz_error_set(&error, DBMAZZ_ERR_MALFORMED, 0,
+					 "replication slot \"%s\" already exists", s->row->slot);
+	dbmazz_error_hint(&error, "Drop that slot, or create the pipeline with "
+					  "another slot name.");
+	dbmazz_worker_fail(s->p, &error);
+}
+
 /* Let the decoder make the slot, and write down where it begins. */
 static void
 get_slot(Ship *s)
@@ -129,6 +149,8 @@ get_slot(Ship *s)
 	uint32		wait_event = dbmazz_wait_event_compat("DbmazzShipperStart");
 	XLogRecPtr	lsn;
 
+	if (s->checkpoint->slot_state == DBMAZZ_SLOT_NONE)
+		refuse_foreign_slot(s);
 	/* an attempt that was begun earlier may have left a slot: it is ours */
 	pg_atomic_write_u64(&p->slot_lsn,
 						s->checkpoint->slot_state == DBMAZZ_SLOT_CREATING);

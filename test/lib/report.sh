@@ -7,20 +7,19 @@
 
 say() { printf '%02d:%02d  %s\n' $((SECONDS / 60)) $((SECONDS % 60)) "$*"; }
 
-# The last line "N passed, N failed" of a log (a word may stand before it, as
-# may pytest's rule, and pytest's order is the other way round).
+# All lines "N passed, N failed" of a log, added up: a suite may have several
+# runners.  A word or pytest's rule may stand before it, and pytest's order is
+# the other way round.
 count_tests()
 {
 	awk '
-		/^([a-z_]+: |=+ )?[0-9]+ (passed|failed)/ {
-			p = f = 0
+		/^([a-z_]+: |=+ )?[0-9]+ (passed|failed|error)/ {
 			n = split($0, word, /[ ,=]+/)
 			for (i = 2; i <= n; i++)
 			{
-				if (word[i] == "passed") p = word[i - 1]
-				if (word[i] == "failed" || word[i] ~ /^errors?$/) f += word[i - 1]
+				if (word[i] == "passed") passed += word[i - 1]
+				if (word[i] == "failed" || word[i] ~ /^errors?$/) failed += word[i - 1]
 			}
-			passed = p; failed = f
 		}
 		END { print passed + 0, failed + 0 }' "$1"
 }

@@ -132,15 +132,21 @@ alloc_segment(void *arg, uint32 *index)
 
 	for (;;)
 	{
+		bool		is_more;
+
 		*index = dbmazz_queue_alloc(b->p);
 		if (*index != DBMAZZ_NO_SEGMENT)
 			return dbmazz_segment_at(dbmazz_queue_pool(), *index);
 
-		/* ask to be woken, then look once more before the wait */
+		/*
+		 * Ask to be woken, then look once more before the wait.  In this
+		 * order: the last batch may come back between the two looks.
+		 */
 		pg_atomic_exchange_u32(&b->p->decoder_waits, 1);
+		is_more = more_will_be_free(b);
 		if (dbmazz_queue_nfree(b->p) > 0)
 			continue;
-		if (!more_will_be_free(b))
+		if (!is_more)
 			return NULL;
 		(void) WaitLatch(MyLatch,
 						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,

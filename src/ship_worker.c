@@ -65,8 +65,9 @@ check_identity(Ship *s, const char *destination)
 		dbmazz_error_detail(&error, "The checkpoint says \"%s\", the settings "
 							"say \"%s\".", s->checkpoint->destination,
 							destination);
-		dbmazz_error_hint(&error, "Set the old destination again, or drop the "
-						  "pipeline and create it anew.");
+		dbmazz_error_hint(&error, "Set the old destination again; or, if the "
+						  "new one holds all rows that were sent, stop the "
+						  "pipeline and call dbmazz.alter_pipeline() for it.");
 	}
 	else if (s->checkpoint->system_identifier != GetSystemIdentifier())
 	{
@@ -230,6 +231,8 @@ reconfigure(Ship *s)
 	MemoryContextSwitchTo(cxt);
 	options = dbmazz_sink_options(s->routine, row, &noptions);
 	dbmazz_worker_commit();
+	/* rows go where the checkpoint says that earlier ones are */
+	check_identity(s, dbmazz_sink_identity(s->routine, options, noptions));
 	dbmazz_error_reset(&error);
 	if (!s->routine->reconfigure(s->sink, options, noptions, &error))
 		dbmazz_report(WARNING, ERRCODE_INVALID_PARAMETER_VALUE,

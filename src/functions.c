@@ -257,17 +257,50 @@ check_stopped(const DbmazzPipelineRow *row, const char *what)
 				 errhint("Use dbmazz.stop_pipeline() first.")));
 }
 
+/* Is each item of 'a' that begins with 'prefix' in 'b' as well? */
+static bool
+has_all(List *a, List *b, const char *prefix)
+{
+	ListCell   *lc;
+	ListCell   *lc2;
+
+	foreach(lc, a)
+	{
+		bool		found = false;
+
+		if (strncmp(lfirst(lc), prefix, strlen(prefix)) != 0)
+			continue;
+		foreach(lc2, b)
+			found = found || strcmp(lfirst(lc), lfirst(lc2)) == 0;
+		if (!found)
+			return false;
+	}
+	return true;
+}
+
+/* Did this command change what says where rows go? */
+static bool
+same_destination(const DbmazzPipelineRow *a, const DbmazzPipelineRow *b)
+{
+	char	   *prefix = psprintf("%s_", a->sink);
+
+	return same_text(a->server, b->server) &&
+		has_all(a->settings, b->settings, prefix) &&
+		has_all(b->settings, a->settings, prefix);
+}
+
 /*
  * The destination that the checkpoint remembers must be the one that rows go
- * to.  This command is how a user says that another one has all of them.
+ * to.  This command is how a user says that another one has all of them; not
+ * one that is about something else while the server's settings have changed.
  */
 static void
-change_destination(const DbmazzPipelineRow *row)
+change_destination(const DbmazzPipelineRow *row, bool is_meant)
 {
 	char	   *wanted = dbmazz_check_destination(row);
 	char	   *known = dbmazz_catalog_destination(row->id);
 
-	if (known == NULL || strcmp(known, wanted) == 0)
+	if (!is_meant || known == NULL || strcmp(known, wanted) == 0)
 		return;
 	check_stopped(row, "destination");
 	dbmazz_catalog_set_destination(row->id, wanted);
@@ -283,6 +316,7 @@ dbmazz_alter_pipeline(PG_FUNCTION_ARGS)
 {
 	DbmazzPipelineRow *old = get_own_pipeline(name_arg(fcinfo, 0, "name"));
 	DbmazzPipelineRow row = *old;
+	bool		is_bare = PG_ARGISNULL(1) && PG_ARGISNULL(2) && PG_ARGISNULL(3);
 
 	if (!PG_ARGISNULL(1))
 		row.publication = name_arg(fcinfo, 1, "publication");
@@ -308,7 +342,7 @@ dbmazz_alter_pipeline(PG_FUNCTION_ARGS)
 	if (!same_text(setting_of(&row, "table_name_template"),
 				   setting_of(old, "table_name_template")))
 		check_stopped(old, "table names");
-	change_destination(&row);
+	change_destination(&row, !same_destination(old, &row) || is_bare);
 	dbmazz_catalog_change_pipeline(&row);
 	dbmazz_guard_at_commit(DBMAZZ_AT_COMMIT_RECONFIGURE, row.id, NULL);
 	PG_RETURN_VOID();

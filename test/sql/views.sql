@@ -34,6 +34,17 @@ SELECT name, state, epoch, slot_name, start_lsn, checkpoint_lsn,
 	buffered_bytes, last_error
 FROM dbmazz.stat_pipeline;
 
+-- the destination in the checkpoint changes by an explicit command only
+UPDATE dbmazz.checkpoints SET destination = 'null:elsewhere';
+SELECT dbmazz.alter_pipeline('view', settings => '{flush_interval=1s}');
+SELECT destination <> 'null:elsewhere' AS changed FROM dbmazz.checkpoints;
+SELECT dbmazz.alter_pipeline('view');
+SELECT destination <> 'null:elsewhere' AS changed FROM dbmazz.checkpoints;
+SELECT dbmazz.alter_pipeline('view');
+UPDATE dbmazz.checkpoints SET destination = 'null:elsewhere';
+SELECT dbmazz.alter_pipeline('view', settings => '{null_delay_ms=1}');
+SELECT destination <> 'null:elsewhere' AS changed FROM dbmazz.checkpoints;
+
 -- a pipeline that was restored from a dump has no identity yet
 DELETE FROM dbmazz.run_state;
 SELECT name, enabled, uid FROM dbmazz.pipelines;

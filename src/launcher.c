@@ -17,31 +17,22 @@
 
 #include <signal.h>
 
-#include "access/genam.h"
-#include "access/heapam.h"
-#include "access/htup_details.h"
-#include "access/table.h"
-#include "access/tableam.h"
-#include "access/xact.h"
-#include "catalog/pg_database.h"
 #include "compat.h"
 #include "core/backoff.h"
 #include "guc.h"
+#include "launcher_scan.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "queue.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "utils/memutils.h"
-#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 #include "worker.h"
 
 #define RESTART_MIN_MS		250
-#define LAUNCH_TIMEOUT_MS	20000	/* accepted, but it never ran */
 #define WATCH_MS			1000	/* look again while a life begins or ends */
 #define IDLE_MS				10000	/* look again when all is quiet */
-#define SCAN_MAX_MS			60000	/* longest pause after a failed look */
 #define SMALLEST_RESERVE	8		/* segments without which nothing works */
 
 /* The launcher's own view of a pipeline. */
@@ -58,17 +49,8 @@ typedef struct Life
 PGDLLEXPORT void dbmazz_launcher_main(Datum arg);
 
 static Life *lives;
-static List *databases_to_scan = NIL;	/* of Oid, oldest first */
-static BackgroundWorkerHandle *scan_handle = NULL;
-static Oid	scan_database;
-static TimestampTz scan_began;
-static DbmazzBackoff scan_backoff;	/* of looks that came to no end */
-static Oid	scan_failed = InvalidOid;
-static TimestampTz scan_retry_at;
 
 static void forget_me(int code, Datum arg);
-static void collect_rescans(void);
-static void drive_scan(TimestampTz now);
 static long drive_pipeline(DbmazzPipeline *p, Life *life, TimestampTz now);
 
 void
@@ -106,9 +88,7 @@ dbmazz_launcher_main(Datum arg)
 
 		CHECK_FOR_INTERRUPTS();
 		dbmazz_worker_reloaded();
-		collect_rescans();
-		drive_scan(now);
-		if (scan_handle != NULL || databases_to_scan != NIL)
+		if (dbmazz_scans_drive(now))
 			nap = WATCH_MS;
 		for (i = 0; i < dbmazz_shmem->npipelines; i++)
 		{
@@ -132,161 +112,6 @@ forget_me(int code, Datum arg)
 	dbmazz_shmem->launcher_pid = 0;
 	dbmazz_shmem->launcher_latch = NULL;
 	LWLockRelease(dbmazz_registry_lock());
-}
-
-/* ---- databases ---------------------------------------------------------- */
-
-/*
- * Append the OIDs of the databases that take connections: all of them, or only
- * this one if it is still there.
- */
-static void
-add_databases(Oid only)
-{
-	Relation	rel;
-	TableScanDesc scan;
-	HeapTuple	tup;
-	MemoryContext old;
-
-	StartTransactionCommand();
-	(void) GetTransactionSnapshot();
-	rel = table_open(DatabaseRelationId, AccessShareLock);
-	scan = table_beginscan_catalog(rel, 0, NULL);
-	while (HeapTupleIsValid(tup = heap_getnext(scan, ForwardScanDirection)))
-	{
-		Form_pg_database db = (Form_pg_database) GETSTRUCT(tup);
-
-		if (!db->datallowconn || db->datistemplate)
-			continue;
-		if (OidIsValid(only) && db->oid != only)
-			continue;
-		old = MemoryContextSwitchTo(TopMemoryContext);
-		databases_to_scan = list_append_unique_oid(databases_to_scan, db->oid);
-		MemoryContextSwitchTo(old);
-	}
-	table_endscan(scan);
-	table_close(rel, AccessShareLock);
-	CommitTransactionCommand();
-}
-
-static void
-collect_rescans(void)
-{
-	Oid			wanted[lengthof(dbmazz_shmem->rescan)];
-	bool		all;
-	int			n;
-	int			i;
-	MemoryContext old;
-
-	LWLockAcquire(dbmazz_registry_lock(), LW_EXCLUSIVE);
-	all = dbmazz_shmem->rescan_all;
-	n = dbmazz_shmem->nrescan;
-	memcpy(wanted, dbmazz_shmem->rescan, n * sizeof(Oid));
-	dbmazz_shmem->rescan_all = false;
-	dbmazz_shmem->nrescan = 0;
-	LWLockRelease(dbmazz_registry_lock());
-
-	/* a request counts again even while an earlier look is under way */
-	old = MemoryContextSwitchTo(TopMemoryContext);
-	for (i = 0; i < n; i++)
-		databases_to_scan = list_append_unique_oid(databases_to_scan,
-												   wanted[i]);
-	MemoryContextSwitchTo(old);
-	if (all)
-		add_databases(InvalidOid);
-}
-
-/* A scan worker is gone; if it did not come to its end, another one will. */
-static void
-scan_ended(TimestampTz now)
-{
-	bool		is_news;
-	bool		done;
-
-	pfree(scan_handle);
-	scan_handle = NULL;
-	LWLockAcquire(dbmazz_registry_lock(), LW_EXCLUSIVE);
-	done = dbmazz_shmem->scanned == scan_database;
-	dbmazz_shmem->scanned = InvalidOid;
-	LWLockRelease(dbmazz_registry_lock());
-	if (done)
-	{
-		if (scan_failed == scan_database)
-		{
-			scan_failed = InvalidOid;
-			(void) dbmazz_backoff_reset(&scan_backoff);
-		}
-		return;
-	}
-	scan_failed = scan_database;
-	scan_retry_at =
-		TimestampTzPlusMilliseconds(now, dbmazz_backoff_fail(&scan_backoff,
-															 &is_news));
-	add_databases(scan_database);
-}
-
-/* The database to look into next, taken off the list; Invalid: none now. */
-static Oid
-next_database(TimestampTz now)
-{
-	ListCell   *lc;
-
-	foreach(lc, databases_to_scan)
-	{
-		Oid			dboid = lfirst_oid(lc);
-
-		if (dboid == scan_failed && now < scan_retry_at)
-			continue;
-		databases_to_scan = list_delete_cell(databases_to_scan, lc);
-		return dboid;
-	}
-	return InvalidOid;
-}
-
-/* One scan worker at a time. */
-static void
-drive_scan(TimestampTz now)
-{
-	BackgroundWorker worker;
-	MemoryContext old;
-	pid_t		pid;
-
-	if (scan_handle != NULL)
-	{
-		BgwHandleStatus status = GetBackgroundWorkerPid(scan_handle, &pid);
-
-		if (status == BGWH_NOT_YET_STARTED &&
-			TimestampDifferenceExceeds(scan_began, now, LAUNCH_TIMEOUT_MS))
-			TerminateBackgroundWorker(scan_handle);
-		if (status != BGWH_STOPPED)
-			return;
-		scan_ended(now);
-	}
-	scan_database = next_database(now);
-	if (!OidIsValid(scan_database))
-		return;
-
-	dbmazz_worker_fill(&worker, DBMAZZ_SCAN_MAIN, "dbmazz scan",
-					   "dbmazz scan");
-	worker.bgw_main_arg = ObjectIdGetDatum(scan_database);
-	worker.bgw_notify_pid = MyProcPid;
-	old = MemoryContextSwitchTo(TopMemoryContext);
-	if (RegisterDynamicBackgroundWorker(&worker, &scan_handle))
-		scan_began = now;
-	else
-	{
-		static bool told = false;
-
-		scan_handle = NULL;
-		databases_to_scan = lappend_oid(databases_to_scan, scan_database);
-		if (!told)
-			ereport(WARNING,
-					(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-					 errmsg("no background worker slot is free to look for pipelines"),
-					 errhint("Raise max_worker_processes and restart the server.")));
-		told = true;
-	}
-	MemoryContextSwitchTo(old);
 }
 
 /* ---- lives --------------------------------------------------------------- */
@@ -472,7 +297,7 @@ drive_life(DbmazzPipeline *p, Life *life, TimestampTz now)
 	int			nstopped = 0;
 	int			nstarted = 0;
 	bool		late = TimestampDifferenceExceeds(life->began, now,
-												  LAUNCH_TIMEOUT_MS);
+												  DBMAZZ_LAUNCH_TIMEOUT_MS);
 	int			role;
 
 	for (role = 0; role < DBMAZZ_NROLES; role++)
@@ -572,6 +397,16 @@ drive_pipeline(DbmazzPipeline *p, Life *life, TimestampTz now)
 	}
 
 	state = dbmazz_pipeline_state(p);
+	if ((state == DBMAZZ_STATE_FAILED || state == DBMAZZ_STATE_BACKOFF) &&
+		!dbmazz_database_exists(p->dboid))
+	{
+		/* while no worker was connected nothing kept it */
+		ereport(LOG,
+				(errmsg("pipeline \"%s\" is gone with its database",
+						NameStr(p->name))));
+		p->wanted = false;
+		return 0;
+	}
 	if (state == DBMAZZ_STATE_FAILED)
 		return IDLE_MS;
 	/* start_pipeline() makes it STARTING: at once, whatever there was */

@@ -167,6 +167,7 @@ format_label(DbmazzShipper *s, Lane *lane, uint64 epoch, uint64 sequence,
 	dbmazz_label_format(&label, out);
 }
 
+/* Labels of an earlier life: none of their loads may commit any more. */
 static void
 start_settle(DbmazzShipper *s, Lane *lane)
 {
@@ -180,6 +181,25 @@ start_settle(DbmazzShipper *s, Lane *lane)
 	}
 	lane->request.labels = lane->old_label_list;
 	lane->request.nlabels = LABEL_WINDOW;
+	start_request(s, lane, DBMAZZ_REQUEST_SETTLE);
+}
+
+/*
+ * What became of the load in doubt?  The target may take its whole time limit
+ * to give up a load whose client is gone; where it goes on saying "under way",
+ * the load is cancelled, and then its state is final.
+ */
+static void
+start_resolve(DbmazzShipper *s, Lane *lane)
+{
+	if (lane->doubts < DOUBTS_BEFORE_CANCEL)
+	{
+		start_request(s, lane, DBMAZZ_REQUEST_RESOLVE);
+		return;
+	}
+	lane->old_label_list[0] = lane->label;
+	lane->request.labels = lane->old_label_list;
+	lane->request.nlabels = 1;
 	start_request(s, lane, DBMAZZ_REQUEST_SETTLE);
 }
 
@@ -218,7 +238,7 @@ dbmazz_lane_drive(DbmazzShipper *s, Lane *lane, TimestampTz now)
 	}
 	if (lane->in_doubt)
 	{
-		start_request(s, lane, DBMAZZ_REQUEST_RESOLVE);
+		start_resolve(s, lane);
 		return;
 	}
 	cover_label(s, lane);
@@ -283,6 +303,7 @@ batch_loaded(DbmazzShipper *s, Lane *lane)
 	s->shipped_lsn = Max(s->shipped_lsn, lsn);
 	lane->sequence++;
 	lane->in_doubt = false;
+	lane->doubts = 0;
 	finish_batch(s, lane);
 }
 
@@ -297,13 +318,19 @@ dbmazz_lane_complete(DbmazzShipper *s, Lane *lane, const DbmazzCompletion *c)
 	s->nbusy--;
 	pg_atomic_fetch_add_u64(&s->p->counters.bytes, c->bytes);
 
+	if (kind == DBMAZZ_REQUEST_SETTLE && c->outcome == DBMAZZ_DONE)
+	{
+		/* of an earlier life, or of the load that is in doubt */
+		if (lane->in_doubt)
+			lane->doubts = 0;
+		else
+			lane->old_epoch = 0;
+		return;
+	}
 	if (c->outcome == DBMAZZ_DONE)
 	{
 		note_success(s, lane);
-		if (kind == DBMAZZ_REQUEST_SETTLE)
-			lane->old_epoch = 0;
-		else
-			batch_loaded(s, lane);
+		batch_loaded(s, lane);
 		return;
 	}
 	if (c->outcome == DBMAZZ_REJECT && kind == DBMAZZ_REQUEST_LOAD)
@@ -316,4 +343,5 @@ dbmazz_lane_complete(DbmazzShipper *s, Lane *lane, const DbmazzCompletion *c)
 		return;
 	lane->in_doubt = c->outcome == DBMAZZ_DOUBT ||
 		(kind == DBMAZZ_REQUEST_RESOLVE && c->outcome == DBMAZZ_REJECT);
+	lane->doubts = lane->in_doubt ? lane->doubts + 1 : 0;
 }

@@ -12,6 +12,7 @@
 #include "utils/hsearch.h"
 
 #define LABEL_WINDOW	8
+#define DOUBTS_BEFORE_CANCEL	5
 
 typedef struct QueuedBatch
 {
@@ -48,6 +49,7 @@ typedef struct Lane
 	slist_node *queue_tail;
 	LanePhase	phase;
 	bool		in_doubt;		/* RESOLVE before anything else */
+	int			doubts;			/* answers in a row that did not tell */
 	bool		prepared;		/* request.batch is that of the queue's head */
 	DbmazzRequest request;
 	uint64		serial;			/* of the request under way */

@@ -102,6 +102,8 @@ do_after_commit(const Action *action)
 	{
 		DbmazzState state = dbmazz_pipeline_state(p);
 
+		/* it may still be there if it was stopped a moment ago */
+		p->restart = true;
 		if (state == DBMAZZ_STATE_FAILED || state == DBMAZZ_STATE_BACKOFF)
 			dbmazz_pipeline_set_state(p, DBMAZZ_STATE_STARTING);
 	}

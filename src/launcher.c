@@ -167,6 +167,7 @@ static void
 reset_for_life(DbmazzPipeline *p)
 {
 	p->life++;
+	p->restart = false;
 	pg_atomic_write_u64(&p->epoch, 0);
 	pg_atomic_write_u64(&p->start_lsn, 0);
 	pg_atomic_write_u64(&p->stream_lsn, 0);
@@ -273,7 +274,9 @@ end_life(DbmazzPipeline *p, Life *life, TimestampTz now)
 	LWLockRelease(dbmazz_registry_lock());
 	life->active = life->ending = false;
 
-	if (state == DBMAZZ_STATE_FAILED || !p->wanted)
+	if (p->restart && p->wanted)
+		dbmazz_pipeline_set_state(p, DBMAZZ_STATE_STARTING);
+	if (state == DBMAZZ_STATE_FAILED || !p->wanted || p->restart)
 		return;
 	if (state == DBMAZZ_STATE_BACKOFF)
 		return;					/* launch_failed() has said when */
@@ -320,7 +323,7 @@ drive_life(DbmazzPipeline *p, Life *life, TimestampTz now)
 	}
 	if (!p->wanted && dbmazz_pipeline_state(p) != DBMAZZ_STATE_FAILED)
 		dbmazz_pipeline_set_state(p, DBMAZZ_STATE_STOPPING);
-	if (nstopped > 0 || !p->wanted ||
+	if (nstopped > 0 || !p->wanted || p->restart ||
 		dbmazz_pipeline_state(p) == DBMAZZ_STATE_FAILED)
 		life->ending = true;
 	if (!life->ending)

@@ -185,6 +185,7 @@ dbmazz_pipeline_register(Oid dboid, int32 id, const char *name)
 		p->dboid = dboid;
 		p->id = id;
 		p->wanted = false;
+		p->restart = false;
 		MemSet(p->claims, 0, sizeof(p->claims));
 		forget_progress(p);
 		pg_atomic_write_u32(&p->state, DBMAZZ_STATE_STOPPED);

@@ -68,6 +68,8 @@ typedef struct DbmazzPipeline
 	int32		id;				/* dbmazz.pipeline.id in that database */
 	NameData	name;
 	bool		wanted;			/* it should run */
+	bool		restart;		/* start_pipeline() came: a life that began
+								 * before it must end */
 	uint32		life;			/* raised by the launcher for each life; a
 								 * worker of another life must leave */
 	DbmazzClaim claims[DBMAZZ_NROLES];

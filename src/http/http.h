@@ -49,7 +49,8 @@ typedef struct DbmazzHttpRequest
 
 	/*
 	 * Send "Expect: 100-continue" and hold the body back until the server has
-	 * asked for it or this time is over; 0: no such header.
+	 * asked for it; the transfer fails, nothing sent, if it does not within
+	 * this time.  0: no such header.
 	 */
 	int64_t		expect_timeout_ms;
 	int64_t		connect_timeout_ms;

@@ -41,6 +41,9 @@ struct DbmazzHttpTransfer
 	uint64_t	body_size;
 	uint64_t	given;			/* bytes given to libcurl in this attempt */
 	int64_t		last_given_ms;
+	bool		must_ask;		/* no body before the server asks for it */
+	bool		asked;			/* it has: "100 Continue" */
+	bool		not_asked;		/* it has not, and time is over */
 	bool		early;			/* the answer began before all was given */
 	bool		has_header;		/* the final answer's header is complete */
 	int64_t		last_got_ms;	/* when the last of an early answer came */

@@ -55,6 +55,7 @@ dbmazz_transfer_setup(DbmazzHttpTransfer *transfer,
 	}
 	transfer->max_answer = request->max_answer;
 	transfer->body_size = request->body_size;
+	transfer->must_ask = request->expect_timeout_ms > 0;
 	transfer->stall_timeout_ms = request->stall_timeout_ms;
 	transfer->read = request->read;
 	transfer->rewind = request->rewind;
@@ -88,6 +89,8 @@ dbmazz_transfer_finish(DbmazzHttpTransfer *transfer, CURLcode code,
 		answer->complete = false;
 		why = "the answer is too large";
 	}
+	if (transfer->not_asked && !answer->complete && why == NULL)
+		why = "the server did not ask for the body in time";
 	if (answer->complete && answer->status == 0)
 	{
 		answer->complete = false;
@@ -276,6 +279,12 @@ on_read(char *out, size_t size, size_t nitems, void *arg)
 		return 0;
 	if (transfer->early)
 		return CURL_READFUNC_PAUSE;
+	if (transfer->must_ask && !transfer->asked)
+	{
+		/* libcurl has waited for as long as it was told to */
+		transfer->not_asked = true;
+		return CURL_READFUNC_ABORT;
+	}
 	n = transfer->read(transfer->arg, out, len);
 	if (n == 0 || n > len)
 		return CURL_READFUNC_ABORT;
@@ -301,6 +310,7 @@ on_seek(void *arg, curl_off_t offset, int origin)
 	if (transfer->rewind != NULL)
 		transfer->rewind(transfer->arg);
 	transfer->given = 0;
+	transfer->asked = false;
 	return CURL_SEEKFUNC_OK;
 }
 
@@ -320,6 +330,7 @@ on_header(char *data, size_t size, size_t nitems, void *arg)
 	if (len < 12 || memcmp(data, "HTTP/", 5) != 0 || data[8] != ' ')
 		return len;
 	code = (data[9] - '0') * 100 + (data[10] - '0') * 10 + (data[11] - '0');
+	transfer->asked |= code == 100;
 	if (code < 200 || code > 999)
 		return len;
 	transfer->answer.status = code;

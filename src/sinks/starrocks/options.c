@@ -64,8 +64,8 @@ const DbmazzOptionDef dbmazz_sr_option_defs[DBMAZZ_SR_OPTIONS] = {
 	},
 	[OPT_EXPECT_TIMEOUT] = {
 		"expect_timeout", DBMAZZ_OPTION_MS, 0, "30s", 100, DAY_MS,
-		"How long to wait for the backend to ask for the rows before they "
-		"are sent unasked."
+		"How long to wait for the backend to ask for the rows; without that "
+		"none are sent, and the load is tried again."
 	},
 	[OPT_LOAD_TIMEOUT] = {
 		"load_timeout", DBMAZZ_OPTION_MS, 0, "10min", 1000, 3 * DAY_MS,

@@ -72,9 +72,10 @@ stop_table(DbmazzChanges *c, DbmazzRelation *rel, const char *message,
  * The relation of a change that is to be applied; NULL if it is not.
  */
 static DbmazzRelation *
-wanted_relation(DbmazzChanges *c, uint32 relid)
+wanted_relation(DbmazzChanges *c, uint32 relid, char kind)
 {
 	DbmazzRelation *rel = dbmazz_relations_get(c->relations, relid);
+	const char *problem;
 
 	if (rel == NULL)
 		ereport(ERROR,
@@ -83,11 +84,15 @@ wanted_relation(DbmazzChanges *c, uint32 relid)
 						relid)));
 	if (rel->skip || rel->stopped || c->final_lsn < rel->from_lsn)
 		return NULL;
-	if (rel->problem[0] != '\0')
+	problem = rel->problem;
+	if (problem == NULL && (kind == 'U' || kind == 'D'))
+		problem = rel->old_problem;
+	if (problem != NULL)
 	{
-		stop_table(c, rel, rel->problem,
-				   "Add a primary key to the table, or remove the table from "
-				   "the publication; then stop and start the pipeline.");
+		stop_table(c, rel, problem,
+				   "Give the table a primary key that its replica identity "
+				   "includes, or remove the table from the publication; then "
+				   "stop and start the pipeline.");
 		return NULL;
 	}
 	c->has_rows = true;
@@ -206,7 +211,8 @@ apply_truncate(DbmazzChanges *c)
 
 	for (i = 0; i < m->u.truncate.nrelids; i++)
 	{
-		DbmazzRelation *rel = wanted_relation(c, dbmazz_truncate_relid(m, i));
+		DbmazzRelation *rel = wanted_relation(c, dbmazz_truncate_relid(m, i),
+												  m->kind);
 
 		if (rel == NULL || dbmazz_truncate_mode == DBMAZZ_TRUNCATE_IGNORE)
 			continue;
@@ -221,7 +227,8 @@ static void
 apply_change(DbmazzChanges *c)
 {
 	DbmazzRelation *rel = wanted_relation(c,
-										  c->parser->message.u.change.relid);
+										  c->parser->message.u.change.relid,
+										  c->parser->message.kind);
 
 	if (rel == NULL)
 		return;

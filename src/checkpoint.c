@@ -68,23 +68,40 @@ write_row(DbmazzCheckpointer *c, XLogRecPtr position)
 	c->written = position;
 }
 
-long
-dbmazz_checkpointer_step(DbmazzCheckpointer *c, XLogRecPtr shipped_lsn,
-						 XLogRecPtr tables_floor)
+/* Recompute and publish the position. */
+static XLogRecPtr
+move_position(DbmazzCheckpointer *c)
 {
 	XLogRecPtr	decoded_upto = pg_atomic_read_u64(&c->p->decoded_upto);
 	TimestampTz oldest;
-	TimestampTz now = GetCurrentTimestamp();
-	bool		dirty = shipped_lsn >= c->written;
 	XLogRecPtr	position;
-	long		interval;
-	long		left;
 
 	position = dbmazz_queue_position(c->p, decoded_upto,
 									 pg_atomic_read_u64(&c->p->position),
 									 &oldest);
 	pg_atomic_write_u64(&c->p->position, position);
 	pg_atomic_write_u64(&c->p->oldest_time, (uint64) oldest);
+	return position;
+}
+
+void
+dbmazz_checkpointer_finish(DbmazzCheckpointer *c, XLogRecPtr shipped_lsn)
+{
+	XLogRecPtr	position = move_position(c);
+
+	if (position > c->written && shipped_lsn >= c->written)
+		write_row(c, position);
+}
+
+long
+dbmazz_checkpointer_step(DbmazzCheckpointer *c, XLogRecPtr shipped_lsn,
+						 XLogRecPtr tables_floor)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	bool		dirty = shipped_lsn >= c->written;
+	XLogRecPtr	position = move_position(c);
+	long		interval;
+	long		left;
 
 	interval = dirty ? dbmazz_checkpoint_interval_ms :
 		dbmazz_heartbeat_interval_ms;

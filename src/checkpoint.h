@@ -26,6 +26,10 @@ extern long dbmazz_checkpointer_step(DbmazzCheckpointer *c,
 									 XLogRecPtr shipped_lsn,
 									 XLogRecPtr tables_floor);
 
+/* A last row before the process leaves, if there is news for it.  Commits. */
+extern void dbmazz_checkpointer_finish(DbmazzCheckpointer *c,
+									   XLogRecPtr shipped_lsn);
+
 /* What the slot may forget, from the row's position and the tables' own. */
 extern XLogRecPtr dbmazz_checkpoint_floor(XLogRecPtr written,
 										  XLogRecPtr tables_floor);

@@ -38,6 +38,7 @@ struct DbmazzRelations
 	List	   *tables;			/* DbmazzTableRow */
 	XLogRecPtr	stream_lsn;
 	uint32		generation;
+	char	   *name_template;	/* names never change in the middle of a life */
 };
 
 DbmazzRelations *
@@ -51,6 +52,7 @@ dbmazz_relations_create(MemoryContext parent, List *tables,
 	r->cxt = cxt;
 	r->tables = tables;
 	r->stream_lsn = stream_lsn;
+	r->name_template = MemoryContextStrdup(cxt, dbmazz_table_name_template);
 	r->maxall = 64;
 	r->all = MemoryContextAlloc(cxt, r->maxall * sizeof(*r->all));
 	dbmazz_relmap_init(&r->map,
@@ -63,31 +65,6 @@ DbmazzRelation *
 dbmazz_relations_get(DbmazzRelations *relations, uint32 relid)
 {
 	return dbmazz_relmap_get(&relations->map, relid);
-}
-
-char *
-dbmazz_target_name(const char *schema, const char *table)
-{
-	const char *p = dbmazz_table_name_template;
-	StringInfoData buf;
-
-	initStringInfo(&buf);
-	while (*p)
-	{
-		if (strncmp(p, "{schema}", 8) == 0)
-		{
-			appendStringInfoString(&buf, schema);
-			p += 8;
-		}
-		else if (strncmp(p, "{table}", 7) == 0)
-		{
-			appendStringInfoString(&buf, table);
-			p += 7;
-		}
-		else
-			appendStringInfoChar(&buf, *p++);
-	}
-	return buf.data;
 }
 
 /* Attribute numbers of an index's key columns, or NULL. */
@@ -111,10 +88,11 @@ index_columns(Oid indexoid)
 
 /*
  * The target's key: the primary key, else the index of the replica identity.
- * NULL with 'problem' filled if there is none, or if old rows lack its columns.
+ * NULL if there is none.  '*problem' and '*old_problem' as in DbmazzRelation.
  */
 static Bitmapset *
-target_key(Relation rel, Bitmapset **identity, char *problem, Size len)
+target_key(Relation rel, Bitmapset **identity, const char **problem,
+		   const char **old_problem)
 {
 	Bitmapset  *key;
 
@@ -124,15 +102,11 @@ target_key(Relation rel, Bitmapset **identity, char *problem, Size len)
 	if (key == NULL)
 		key = bms_copy(*identity);
 	if (key == NULL)
-		strlcpy(problem, "has neither a primary key nor a replica identity "
-				"index", len);
+		*problem = "has neither a primary key nor a replica identity index";
 	else if (rel->rd_rel->relreplident == REPLICA_IDENTITY_INDEX &&
 			 !bms_is_subset(key, *identity))
-	{
-		strlcpy(problem, "has a replica identity index that lacks columns of "
-				"the primary key", len);
-		key = NULL;
-	}
+		*old_problem = "has a replica identity index that lacks columns of "
+			"the primary key";
 	if (rel->rd_rel->relreplident == REPLICA_IDENTITY_FULL)
 		*identity = bms_add_range(*identity, 1,
 								  RelationGetNumberOfAttributes(rel));
@@ -183,8 +157,8 @@ describe_column(DbmazzColumnDesc *col, const DbmazzRelationColumn *sent,
 /* The whole description, in the current context. */
 static DbmazzTableDesc *
 describe(const DbmazzParser *parser, const char *schema, const char *target,
-		 TupleDesc tupdesc, Bitmapset *key, Bitmapset *identity, char *problem,
-		 Size problem_len)
+		 TupleDesc tupdesc, Bitmapset *key, Bitmapset *identity,
+		 const char **problem)
 {
 	int			n = parser->message.u.relation.ncolumns;
 	DbmazzColumnDesc *columns = palloc(sizeof(*columns) * Max(n, 1));
@@ -213,9 +187,8 @@ describe(const DbmazzParser *parser, const char *schema, const char *target,
 		if (columns[i].flags & DBMAZZ_COLUMN_KEY)
 			head.nkeys++;
 	}
-	if (problem[0] == '\0' && head.nkeys < bms_num_members(key))
-		strlcpy(problem, "has key columns that the publication leaves out",
-				problem_len);
+	if (*problem == NULL && head.nkeys < bms_num_members(key))
+		*problem = "has key columns that the publication leaves out";
 
 	head.size = buf.len;
 	desc = palloc(buf.len);
@@ -329,7 +302,8 @@ dbmazz_relations_update(DbmazzRelations *relations, const DbmazzParser *parser,
 											  "dbmazz relation",
 											  ALLOCSET_SMALL_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(cxt);
-	char		problem[DBMAZZ_ERROR_MESSAGE] = "";
+	const char *problem = NULL;
+	const char *old_problem = NULL;
 	Relation	heap = RelationIdGetRelation(relid);
 	Bitmapset  *identity = NULL;
 	Bitmapset  *key;
@@ -340,10 +314,11 @@ dbmazz_relations_update(DbmazzRelations *relations, const DbmazzParser *parser,
 		elog(ERROR, "could not open relation with OID %u", relid);
 	if (schema[0] == '\0')
 		schema = "pg_catalog";
-	target = dbmazz_target_name(schema, parser->message.u.relation.table);
-	key = target_key(heap, &identity, problem, sizeof(problem));
+	target = dbmazz_guc_target_name(relations->name_template, schema,
+									parser->message.u.relation.table);
+	key = target_key(heap, &identity, &problem, &old_problem);
 	desc = describe(parser, schema, target, RelationGetDescr(heap), key,
-					identity, problem, sizeof(problem));
+					identity, &problem);
 	RelationClose(heap);
 
 	if (rel != NULL && same_desc(rel->full.desc, desc))
@@ -376,7 +351,8 @@ dbmazz_relations_update(DbmazzRelations *relations, const DbmazzParser *parser,
 	rel->full.open = NULL;
 	rel->partial = NULL;
 	rel->npartial = 0;
-	strlcpy(rel->problem, problem, sizeof(rel->problem));
+	rel->problem = problem;
+	rel->old_problem = old_problem;
 	if (!rel->stopped)
 		find_position(relations, rel);
 	MemoryContextSwitchTo(old);

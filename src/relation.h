@@ -41,8 +41,8 @@ typedef struct DbmazzRelation
 	DbmazzColumnSet full;
 	DbmazzColumnSet *partial;	/* list */
 	int			npartial;
-	char		problem[DBMAZZ_ERROR_MESSAGE];	/* why it cannot be replicated,
-												 * or "" */
+	const char *problem;		/* why it cannot be replicated, or NULL */
+	const char *old_problem;	/* why updates and deletes cannot, or NULL */
 
 	/* the batcher's */
 	uint32		sealed_head;	/* the last sealed batch of the table, and its */
@@ -62,14 +62,15 @@ extern DbmazzRelations *dbmazz_relations_create(MemoryContext parent,
 extern DbmazzRelation *dbmazz_relations_get(DbmazzRelations *relations,
 											uint32 relid);
 
+typedef void (*DbmazzRelationFn) (void *arg, DbmazzRelation *rel);
+
 /*
  * Make the description that fits parser->message (a Relation message), with
  * parser->columns.  Runs inside a decoding callback: only catalogs may be read.
- * Where it is the same as the one there was, nothing is touched.  Before an old one is replaced, 'before_replace' is called with it so
- * that its open batches can be sealed.  May longjmp.
+ * Where it is the same as the one there was, nothing is touched.  Before an old
+ * one is replaced, 'before_replace' is called with it so that its open batches
+ * can be sealed.  May longjmp.
  */
-typedef void (*DbmazzRelationFn) (void *arg, DbmazzRelation *rel);
-
 extern DbmazzRelation *dbmazz_relations_update(DbmazzRelations *relations,
 											   const DbmazzParser *parser,
 											   DbmazzRelationFn before_replace,
@@ -82,8 +83,5 @@ extern DbmazzRelation *dbmazz_relations_update(DbmazzRelations *relations,
 extern DbmazzColumnSet *dbmazz_relation_partial(DbmazzRelations *relations,
 												DbmazzRelation *rel,
 												const bool *keep);
-
-/* The target table's name by dbmazz.table_name_template, palloc'd. */
-extern char *dbmazz_target_name(const char *schema, const char *table);
 
 #endif							/* DBMAZZ_RELATION_H */

@@ -14,6 +14,7 @@
 #include "debug_point.h"
 #include "guc.h"
 #include "miscadmin.h"
+#include "postmaster/interrupt.h"
 #include "queue.h"
 #include "replication/slot.h"
 #include "report.h"
@@ -299,6 +300,7 @@ ship(DbmazzPipeline *p, const DbmazzWorkerArg *arg)
 	loop_context = AllocSetContextCreate(TopMemoryContext, "dbmazz ship loop",
 										 ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(loop_context);
+	dbmazz_worker_leaves_by_itself();
 	for (;;)
 	{
 		int64_t		sink_nap = -1;
@@ -306,6 +308,8 @@ ship(DbmazzPipeline *p, const DbmazzWorkerArg *arg)
 		int			nsockets;
 
 		CHECK_FOR_INTERRUPTS();
+		if (ShutdownRequestPending)
+			break;
 		one_step(&s, events, nevents, &nap);
 		nsockets = s.routine->sockets(s.sink, sockets, DBMAZZ_MAX_SOCKETS,
 									  &sink_nap);
@@ -319,6 +323,11 @@ ship(DbmazzPipeline *p, const DbmazzWorkerArg *arg)
 		pg_atomic_write_u32(&p->shipper_asleep, 0);
 		MemoryContextReset(loop_context);
 	}
+
+	/* loads under way are cut off: the next life sends them again */
+	dbmazz_checkpointer_finish(s.checkpointer,
+							   dbmazz_shipper_shipped_lsn(s.shipper));
+	proc_exit(0);
 }
 
 void

@@ -57,6 +57,21 @@ dbmazz_worker_signals(void)
 }
 
 static void
+ask_then_die(SIGNAL_ARGS)
+{
+	if (ShutdownRequestPending)
+		die(postgres_signal_arg);
+	else
+		SignalHandlerForShutdownRequest(postgres_signal_arg);
+}
+
+void
+dbmazz_worker_leaves_by_itself(void)
+{
+	pqsignal(SIGTERM, ask_then_die);
+}
+
+static void
 detach(int code, Datum arg)
 {
 	DbmazzPipeline *p = my_pipeline;

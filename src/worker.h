@@ -36,6 +36,13 @@ extern void dbmazz_worker_fill(BackgroundWorker *worker, const char *function,
 extern void dbmazz_worker_signals(void);
 
 /*
+ * For a worker that has something to write down before it leaves: from now on
+ * the first SIGTERM only sets ShutdownRequestPending; a second one, which the
+ * launcher sends after a second, is an error again.
+ */
+extern void dbmazz_worker_leaves_by_itself(void);
+
+/*
  * Claim the pipeline that bgw_extra names; the claim is dropped at exit.  Ends
  * the process quietly if the life is over or another worker has the claim.
  */
@@ -73,6 +80,6 @@ extern void dbmazz_worker_run(DbmazzPipeline *p,
  * logged as a warning; ends the process.
  */
 extern void dbmazz_worker_fail(DbmazzPipeline *p, const DbmazzError *error)
-			pg_attribute_noreturn();
+			__attribute__((noreturn));
 
 #endif							/* DBMAZZ_WORKER_H */

@@ -13,6 +13,7 @@
 #include "worker.h"
 
 #define MAX_COMPLETIONS 32
+#define EPOCH_DIGITS	UINT64CONST(1000000)
 
 typedef struct TargetEntry
 {
@@ -36,6 +37,20 @@ target_match(const void *a, const void *b, Size keysize)
 	return strcmp(*(char *const *) a, *(char *const *) b);
 }
 
+/*
+ * The epoch as it is in labels: the millisecond in which the life began, then the
+ * last digits of the counter.  The counter alone comes again when the server is
+ * put back to an older copy, or a standby that did not have the last one takes
+ * over; the target would take new loads for ones that it has.
+ */
+static uint64
+label_epoch(uint64 epoch)
+{
+	uint64		ms = Max(GetCurrentTimestamp(), 0) / 1000;
+
+	return ms * EPOCH_DIGITS + epoch % EPOCH_DIGITS;
+}
+
 DbmazzShipper *
 dbmazz_shipper_create(DbmazzPipeline *p, const DbmazzPipelineRow *row,
 					  uint64 epoch, const DbmazzSinkRoutine *routine,
@@ -52,7 +67,7 @@ dbmazz_shipper_create(DbmazzPipeline *p, const DbmazzPipelineRow *row,
 	s->p = p;
 	s->id = row->id;
 	strlcpy(s->uid, row->uid, sizeof(s->uid));
-	s->epoch = epoch;
+	s->epoch = label_epoch(epoch);
 	s->routine = routine;
 	s->sink = sink;
 	dlist_init(&s->working);

@@ -84,6 +84,14 @@ wanted_relation(DbmazzChanges *c, uint32 relid, char kind)
 						relid)));
 	if (rel->skip || rel->stopped || c->final_lsn < rel->from_lsn)
 		return NULL;
+	if (rel->collides)
+	{
+		stop_table(c, rel, "has the same target as another published table",
+				   "Remove one of them from the publication, then stop and "
+				   "start the pipeline; or create a pipeline with another "
+				   "table_name_template for it.");
+		return NULL;
+	}
 	problem = rel->problem;
 	if (problem == NULL && (kind == 'U' || kind == 'D'))
 		problem = rel->old_problem;

@@ -291,6 +291,43 @@ seal_namesakes(DbmazzRelations *r, DbmazzRelation *rel,
 	}
 }
 
+/* Is the table still what it was when it was described? */
+static bool
+is_there(const DbmazzRelation *rel)
+{
+	Relation	heap = RelationIdGetRelation(rel->relid);
+	bool		result;
+	char	   *schema;
+
+	if (!RelationIsValid(heap))
+		return false;
+	schema = get_namespace_name(RelationGetNamespace(heap));
+	result = schema != NULL && strcmp(schema, rel->schema) == 0 &&
+		strcmp(RelationGetRelationName(heap), rel->table) == 0;
+	RelationClose(heap);
+	return result;
+}
+
+/*
+ * Does another table go to the same target?  start_pipeline() refuses that, but
+ * a publication may get more tables later.
+ */
+static bool
+collides(DbmazzRelations *r, const DbmazzRelation *rel)
+{
+	int			i;
+
+	for (i = 0; i < r->nall && !rel->skip; i++)
+	{
+		DbmazzRelation *other = r->all[i];
+
+		if (other != rel && !other->skip &&
+			strcmp(other->target, rel->target) == 0 && is_there(other))
+			return true;
+	}
+	return false;
+}
+
 DbmazzRelation *
 dbmazz_relations_update(DbmazzRelations *relations, const DbmazzParser *parser,
 						DbmazzRelationFn before_replace, void *arg)
@@ -353,6 +390,7 @@ dbmazz_relations_update(DbmazzRelations *relations, const DbmazzParser *parser,
 	rel->npartial = 0;
 	rel->problem = problem;
 	rel->old_problem = old_problem;
+	rel->collides = collides(relations, rel);
 	if (!rel->stopped)
 		find_position(relations, rel);
 	MemoryContextSwitchTo(old);

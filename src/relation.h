@@ -43,6 +43,7 @@ typedef struct DbmazzRelation
 	int			npartial;
 	const char *problem;		/* why it cannot be replicated, or NULL */
 	const char *old_problem;	/* why updates and deletes cannot, or NULL */
+	bool		collides;		/* another table has the same target */
 
 	/* the batcher's */
 	uint32		sealed_head;	/* the last sealed batch of the table, and its */

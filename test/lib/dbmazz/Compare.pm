@@ -122,6 +122,8 @@ sub _columns
 		ORDER BY attnum
 		SQL
 	my @columns = map { $json->decode($_) } split /\n/, $rows;
+	# names are bytes here, and shall go to psql as such
+	utf8::downgrade($_->{name}) for @columns;
 	if ($only)
 	{
 		my %wanted = map { $_ => 1 } @$only;

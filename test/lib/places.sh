@@ -78,7 +78,13 @@ in_place()
 	fi
 }
 
-# The files of the tree that git knows or would know, as a tar stream.
+# The files of the tree that git knows or would know, as they are now: all
+# servers test the same, whatever is edited meanwhile.
+snapshot_tree()
+{
+	tree_files >"$work/tree.tar"
+}
+
 tree_files()
 {
 	cd "$root" || return
@@ -98,7 +104,7 @@ copy_to_native()
 	place=$(place_of "$native")
 	venv=$(venv_of "$native")
 	mkdir -p "$place/src" "$place/home" "$(dirname "$venv")"
-	tree_files | tar -x --no-same-owner -C "$place/src"
+	tar -xf "$work/tree.tar" --no-same-owner -C "$place/src"
 	if [ "$(id -u)" = 0 ]; then
 		chown -R "$unprivileged:" "$place" "$(dirname "$venv")"
 	fi
@@ -110,7 +116,7 @@ copy_to_tree()
 	tree=$(tree_of "$1")
 	place=$tree$(place_of "$1")
 	as_root mkdir -p "$place/src" "$place/home" "$tree$(dirname "$(venv_of "$1")")"
-	tree_files | as_root tar -x --no-same-owner -C "$place/src"
+	as_root tar -xf "$work/tree.tar" --no-same-owner -C "$place/src"
 	as_root chroot "$tree" chown -R postgres: "$(place_of "$1")" "$(dirname "$(venv_of "$1")")"
 }
 

@@ -15,7 +15,7 @@ use_seed();
 my $target = dbmazz::Sandbox->new;
 my $node = loaded_node('main', $target);
 my $log_start = -s $node->logfile;
-my $load = start_load($node);
+my $load = start_load($node, rate => 25);
 my $epoch = epoch_of($node);
 
 for my $role (qw(decoder shipper launcher))

@@ -10,7 +10,7 @@ use Test::More;
 use dbmazz::Load;
 use dbmazz::Sandbox;
 
-my $rounds = 5;
+my $rounds = 10;
 use_seed();
 my $target = dbmazz::Sandbox->new;
 my $node = loaded_node('main', $target);

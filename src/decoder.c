@@ -28,7 +28,9 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/inval.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 #include "wakeup.h"
 #include "worker.h"
@@ -46,6 +48,9 @@ static struct
 	uint32		wait_event;
 	XLogRecPtr	confirmed;
 	TimestampTz began;
+	const char *publication;
+	bool		has_publication;	/* as far as is known */
+	LogicalDecodeChangeCB change_cb;	/* pgoutput's */
 }			session;
 
 void
@@ -152,6 +157,47 @@ take_write(LogicalDecodingContext *ctx, XLogRecPtr lsn, TransactionId xid,
 		   bool last)
 {
 	session.ops->message(session.ops->arg, ctx->out->data, ctx->out->len);
+}
+
+/* ---- publication --------------------------------------------------------- */
+
+static void
+publication_changed(Datum arg, int cacheid, uint32 hashvalue)
+{
+	session.has_publication = false;
+}
+
+/*
+ * Where there is no publication, pgoutput raises an error at every attempt, and
+ * from 18 on it leaves the changes out and goes on: both are nothing that a new
+ * life could repair.
+ */
+static void
+check_publication(const ReorderBufferTXN *txn)
+{
+	DbmazzError error;
+
+	session.has_publication =
+		OidIsValid(get_publication_oid(session.publication, true));
+	if (session.has_publication)
+		return;
+	dbmazz_error_set(&error, DBMAZZ_ERR_MALFORMED, 0,
+					 "publication \"%s\" was dropped", session.publication);
+	dbmazz_error_detail(&error, "It was not there for changes that committed at "
+						"%X/%X.", LSN_FORMAT_ARGS(txn->final_lsn));
+	dbmazz_error_hint(&error, "Changes are missing from the target for good. "
+					  "Drop the pipeline, create it again, and load the tables "
+					  "anew.");
+	dbmazz_worker_fail(session.p, &error);
+}
+
+static void
+take_change(LogicalDecodingContext *ctx, ReorderBufferTXN *txn,
+			Relation relation, ReorderBufferChange *change)
+{
+	if (!session.has_publication)
+		check_publication(txn);
+	session.change_cb(ctx, txn, relation, change);
 }
 
 /* ---- slot ---------------------------------------------------------------- */
@@ -287,6 +333,12 @@ begin_session(const DbmazzPipelineRow *row, XLogRecPtr start_lsn,
 										   .segment_open = wal_segment_open,
 										   .segment_close = wal_segment_close),
 								prepare_write, take_write, NULL);
+	session.publication = row->publication;
+	session.has_publication = false;
+	session.change_cb = ctx->callbacks.change_cb;
+	ctx->callbacks.change_cb = take_change;
+	CacheRegisterSyscacheCallback(PUBLICATIONOID, publication_changed,
+								  (Datum) 0);
 	XLogBeginRead(ctx->reader, MyReplicationSlot->data.restart_lsn);
 	InvalidateSystemCaches();
 	MemoryContextSwitchTo(old);

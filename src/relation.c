@@ -367,6 +367,9 @@ dbmazz_relations_update(DbmazzRelations *relations, const DbmazzParser *parser,
 	if (rel != NULL)
 	{
 		before_replace(arg, rel);
+		/* with another target it is in another lane, which has not stopped */
+		if (strcmp(rel->target, target) != 0)
+			rel->stopped = false;
 		MemoryContextDelete(rel->cxt);
 	}
 	else

@@ -287,7 +287,8 @@ dbmazz_shipper_due(DbmazzShipper *shipper)
 	long		due = -1;
 	dlist_iter	iter;
 
-	if (shipper->nfailing == 0)
+	/* while all connections are in use, only the end of a load helps */
+	if (shipper->nfailing == 0 || shipper->nbusy >= dbmazz_max_connections)
 		return -1;
 	dlist_foreach(iter, &shipper->working)
 	{

@@ -44,7 +44,7 @@ $node->run_pipeline('postgres', 'shop');
 query($node, <<~"SQL");
 	DO \$\$ BEGIN
 		FOR r IN 1..2 LOOP
-			FOR i IN 1..$tables / (r ^ 4) LOOP
+			FOR i IN 1..$tables / (r * r * r * r) LOOP
 				EXECUTE format('INSERT INTO many.t%s VALUES (%s, %L)', i, r, 'row ' || r || ' of ' || i);
 			END LOOP;
 		END LOOP;

@@ -119,7 +119,9 @@ $target->wait_until('the large transaction', sub {
 		my $more = $node->private_kb($pids[$_]) - $before[$_];
 		$most = $more if $more > $most;
 	}
-	return query($node, q(SELECT pg_current_wal_lsn() <= position_lsn FROM dbmazz.stat_pipeline WHERE name = 'shop')) eq 't'
+	return query($node, q(
+		SELECT pg_current_wal_lsn() <= position_lsn
+		FROM dbmazz.stat_pipeline WHERE name = 'shop')) eq 't'
 	  || $target->count('shop', 'big') == 100000;
 });
 same_rows($node, $target, 'big');

@@ -57,14 +57,16 @@ query($node, <<~'SQL');
 			1, 1, 1, 1, 1, '1');
 	INSERT INTO plain (id) VALUES (10);
 	INSERT INTO texts VALUES
-		(1, 'abc', 'x', E'quotes "double" \'single\' and \\ backslash / slash', 'a name', '\x', 
+		(1, 'abc', 'x', E'quotes "double" \'single\' and \\ backslash / slash', 'a name', '\x',
 			'00000000-0000-0000-0000-000000000000', '{}', '{}', 'sad', '<a/>'),
 		(2, '', '', '', '', '\x00ff10', 'ffffffff-ffff-ffff-ffff-ffffffffffff', '[]', '[]', 'so so', '<a b="c">d</a>'),
 		(3, 'ü', U&'\+01F600\+01F600\+01F600\+01F600\+01F600\+01F600\+01F600\+01F600\+01F600\+01F600',
-			E'new\nline, tab\t, return\r, bell\x07, del\x7f, bs\b, ff\f, vt\x0b, esc\x1b, one\x01, 1f\x1f', 'x', decode(repeat('00ff', 5000), 'hex'),
+			E'new\nline, tab\t, return\r, bell\x07, del\x7f, bs\b, ff\f, vt\x0b, esc\x1b, one\x01, 1f\x1f', 'x',
+			decode(repeat('00ff', 5000), 'hex'),
 			gen_random_uuid(), '{"a": [1, 2.5, -3e10, true, null, "x\"y\\z\/\n\u00e9"]}',
 			'{"b": {"c": [{}, [], ""]}, "a": 12345678901234567890}', 'it''s "fine"', NULL),
-		(4, '   x ', '  y  ', U&'\+01F600 4 bytes, \00E9 2 bytes, \20AC 3 bytes, \FFFD, \2028 and \2029, \FEFF bom', 'ÄÖÜ', '\x5c78',
+		(4, '   x ', '  y  ',
+			U&'\+01F600 4 bytes, \00E9 2 bytes, \20AC 3 bytes, \FFFD, \2028 and \2029, \FEFF bom', 'ÄÖÜ', '\x5c78',
 			gen_random_uuid(), '  {"white" :
 			"space"}  ', '"text"', 'sad', '<ä>&amp;</ä>'),
 		(5, NULL, NULL, repeat('x', 60000), NULL, NULL, NULL, '123', '-0.5', NULL, NULL),
@@ -93,7 +95,8 @@ query($node, <<~'SQL');
 			ARRAY['\x00ff'::bytea], ROW(1, 'x "y", (z)'), to_tsvector('english', 'a fat cat''s'), '16/B374D848'),
 		(2, '::1', '::/0', 'ff:ff:ff:ff:ff:ff', B'00000', B'', '(0,0)', '(1,1),(1,1)', 'empty', 'empty', '{}', '{}',
 			'{}', '{}', ROW(NULL, NULL), '', '0/0'),
-		(3, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '(,)', NULL, '{{1,2},{3,4}}', '[2:3]={x,y}', NULL, NULL, NULL, NULL, NULL);
+		(3, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '(,)', NULL, '{{1,2},{3,4}}', '[2:3]={x,y}',
+			NULL, NULL, NULL, NULL, NULL);
 	INSERT INTO keys SELECT i % 3, 'key "' || i || E'"\\', md5(i::text)::uuid, date '2024-01-01' + i, i % 2 = 0,
 		'f' || i, '2024-01-01 00:00+00'::timestamptz + i * interval '1.000001 s', i FROM generate_series(1, 50) i;
 	UPDATE keys SET b = b || 'x', v = -v WHERE v % 3 = 0;
@@ -115,7 +118,9 @@ is($target->sql('SELECT t IS NULL, length(t), vc IS NULL FROM texts WHERE id IN 
 is($target->sql('SELECT tz FROM times WHERE id = 1', 'shop'), '2024-07-01 16:00:00.000001',
 	'time zones are gone: it is UTC');
 
-query($node, 'UPDATE plain SET i4 = NULL, n = n + 1, f8 = -f8; UPDATE texts SET bin = NULL, jb = jb; DELETE FROM times WHERE id < 3');
+query($node, 'UPDATE plain SET i4 = NULL, n = n + 1, f8 = -f8;
+	UPDATE texts SET bin = NULL, jb = jb;
+	DELETE FROM times WHERE id < 3');
 same_rows($node, $target, qw(plain texts times));
 
 # ---- what does not fit ---------------------------------------------------------

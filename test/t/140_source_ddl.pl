@@ -86,7 +86,8 @@ same_rows($node, $target, 'orders');
 for my $round (1 .. 3)
 {
 	steps(
-		"INSERT INTO again SELECT i, 'round $round' FROM generate_series(1, 20) i ON CONFLICT (id) DO UPDATE SET note = excluded.note",
+		"INSERT INTO again SELECT i, 'round $round' FROM generate_series(1, 20) i
+			ON CONFLICT (id) DO UPDATE SET note = excluded.note",
 		'UPDATE again SET note = note || $$.$$',
 		'DELETE FROM again',
 		'DROP TABLE again',
@@ -126,7 +127,8 @@ same_rows($node, $target, qw(orders again));
 
 # Its key is another one.
 $target->sql('DROP TABLE other', 'shop');
-$target->sql('CREATE TABLE other (note VARCHAR(100) NOT NULL, id INT) PRIMARY KEY (note) DISTRIBUTED BY HASH (note)', 'shop');
+$target->sql('CREATE TABLE other (note VARCHAR(100) NOT NULL, id INT)
+	PRIMARY KEY (note) DISTRIBUTED BY HASH (note)', 'shop');
 steps(
 	'ALTER TABLE other DROP CONSTRAINT other_pkey, ADD PRIMARY KEY (note), ALTER id DROP NOT NULL',
 	q(INSERT INTO other VALUES (1, 'a'), (2, 'b'), (NULL, 'c')),

@@ -82,7 +82,9 @@ $node->append_conf('postgresql.conf', "dbmazz.flush_interval = 1h\ndbmazz.batch_
 $node->reload;
 $target->wait_until('the setting of the server', sub {
 	$target->clear_loads;
-	query($node, q(INSERT INTO orders SELECT m + i, 'c' FROM generate_series(1, 21) i, (SELECT max(id) m FROM orders) x));
+	query($node, q(
+		INSERT INTO orders SELECT m + i, 'c'
+		FROM generate_series(1, 21) i, (SELECT max(id) m FROM orders) x));
 	$target->wait_until('a load', sub { scalar(loads_of('orders')) });
 	return (loads_of('orders'))[0]{rows} == 7;
 });
@@ -113,7 +115,8 @@ $node->create_target('postgres', $_, $target, 'shop') for qw(a1 a2 a3 a4);
 query($node, 'ALTER PUBLICATION dbmazz_pub ADD TABLE a1, a2, a3, a4');
 restart_stream($node, sub { alter('max_connections=2') });
 $target->fault(fault => 'hold');
-query($node, 'INSERT INTO a1 VALUES (1); INSERT INTO a2 VALUES (1); INSERT INTO a3 VALUES (1); INSERT INTO a4 VALUES (1)');
+query($node, 'INSERT INTO a1 VALUES (1); INSERT INTO a2 VALUES (1);
+	INSERT INTO a3 VALUES (1); INSERT INTO a4 VALUES (1)');
 $target->wait_until('two loads', sub { $target->held == 2 });
 is(query($node, q(SELECT dbmazz.wait_for('shop', pg_current_wal_lsn(), '300 ms'))), 'f', 'all wait');
 is(scalar($target->held), 2, 'there are no more than max_connections');

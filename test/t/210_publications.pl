@@ -79,7 +79,8 @@ dbmazz::Compare::rows_equal($node, 'postgres', 'generated', $target, 'shop.gener
 
 query($node, <<~'SQL');
 	CREATE VIEW passing AS SELECT * FROM filtered WHERE region = 'north' AND v >= 0;
-	INSERT INTO filtered SELECT i, CASE i % 2 WHEN 0 THEN 'north' ELSE 'south' END, i % 5 - 1 FROM generate_series(1, 60) i;
+	INSERT INTO filtered
+		SELECT i, CASE i % 2 WHEN 0 THEN 'north' ELSE 'south' END, i % 5 - 1 FROM generate_series(1, 60) i;
 	UPDATE filtered SET region = 'north' WHERE id % 3 = 0;
 	UPDATE filtered SET region = 'south' WHERE id % 4 = 0;
 	UPDATE filtered SET v = -v WHERE id % 7 = 0;
@@ -110,7 +111,8 @@ $node->wait_for_target('postgres', 'roots');
 dbmazz::Compare::rows_equal($node, 'postgres', 'root', $target, 'shop.root');
 
 # Partitions come and go.
-$target->sql('CREATE TABLE leaf_east (id INT NOT NULL, region VARCHAR(100) NOT NULL, v INT) PRIMARY KEY (id, region) DISTRIBUTED BY HASH (id)', 'shop');
+$target->sql('CREATE TABLE leaf_east (id INT NOT NULL, region VARCHAR(100) NOT NULL, v INT)
+	PRIMARY KEY (id, region) DISTRIBUTED BY HASH (id)', 'shop');
 query($node, <<~'SQL');
 	CREATE TABLE leaf_east PARTITION OF leaf_parent FOR VALUES IN ('east');
 	CREATE TABLE root_east PARTITION OF root FOR VALUES IN ('east');
@@ -149,7 +151,9 @@ query($node, 'ALTER PUBLICATION dbmazz_pub ADD TABLE added');
 query($node, q(INSERT INTO added VALUES (2, 'published')));
 arrived($node);
 is($target->sql('SELECT id FROM added ORDER BY id', 'shop'), '2', 'a table that is added');
-query($node, q(ALTER PUBLICATION dbmazz_pub DROP TABLE added; INSERT INTO added VALUES (3, 'no more'); UPDATE columns SET b = 'z'));
+query($node, q(
+	ALTER PUBLICATION dbmazz_pub DROP TABLE added;
+	INSERT INTO added VALUES (3, 'no more'); UPDATE columns SET b = 'z'));
 arrived($node);
 is($target->sql('SELECT id FROM added ORDER BY id', 'shop'), '2', 'and taken out again');
 dbmazz::Compare::rows_equal($node, 'postgres', 'columns', $target, 'shop.columns', columns => [qw(id a b)]);

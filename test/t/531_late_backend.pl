@@ -44,7 +44,8 @@ while (IO::Select->new($old)->can_read(2))
 	sysread($old, $request, 65536, length $request) or last;
 }
 like($request, qr/^PUT .*^label: /ms, 'it finds the old request');
-my $backend = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $target->be_port, Proto => 'tcp') or die "connect: $!";
+my $backend = IO::Socket::INET->new(
+	PeerAddr => '127.0.0.1', PeerPort => $target->be_port, Proto => 'tcp') or die "connect: $!";
 syswrite $backend, $request;
 shutdown $backend, 1;
 my $answer = '';

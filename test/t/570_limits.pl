@@ -21,7 +21,12 @@ my $node = loaded_node('main', $target, conf => <<~'CONF');
 	CONF
 my $null = q(sink => 'null', copy => false);
 
-sub message { return $node->safe_psql('postgres', "SELECT last_error || ' ' || last_error_hint FROM dbmazz.stat_pipeline WHERE name = '$_[0]'") }
+sub message
+{
+	my ($pipeline) = @_;
+	return $node->safe_psql('postgres',
+		"SELECT last_error || ' ' || last_error_hint FROM dbmazz.stat_pipeline WHERE name = '$pipeline'");
+}
 
 subtest 'no worker slot' => sub {
 	$node->safe_psql('postgres', "SELECT dbmazz.create_pipeline('q', slot => 'q', $null)");
@@ -89,7 +94,8 @@ subtest 'no replication slot' => sub {
 };
 
 subtest 'no buffer space' => sub {
-	$node->safe_psql('postgres', "SELECT dbmazz.create_pipeline('s', slot => 's', $null, settings => '{pipeline_buffer_size=64MB}')");
+	$node->safe_psql('postgres',
+		"SELECT dbmazz.create_pipeline('s', slot => 's', $null, settings => '{pipeline_buffer_size=64MB}')");
 	$node->safe_psql('postgres', "SELECT dbmazz.start_pipeline('s')");
 	$node->wait_for_state('postgres', 's', 'backoff');
 	like(message('s'), qr/buffer space.*buffer_size/, 'the state says so');

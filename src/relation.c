@@ -266,7 +266,9 @@ remember(DbmazzRelations *r, DbmazzRelation *rel)
 	r->all[r->nall++] = rel;
 	if (dbmazz_relmap_full(&r->map))
 	{
-		uint32		n = r->map.nslots * 2;
+		/* the same size will do if most of it are dropped tables */
+		bool		is_crowded = (uint32) r->nall > r->map.nslots / 4;
+		uint32		n = r->map.nslots * (is_crowded ? 2 : 1);
 
 		pfree(dbmazz_relmap_grow(&r->map,
 								 MemoryContextAllocZero(r->cxt, n * sizeof(DbmazzRelmapSlot)),
@@ -275,11 +277,42 @@ remember(DbmazzRelations *r, DbmazzRelation *rel)
 	dbmazz_relmap_set(&r->map, rel->relid, rel);
 }
 
-/* A table dropped and created again is the same lane: let the old one go first. */
+/*
+ * Is another table in the place of this one?  That it cannot be seen is not
+ * enough: a transaction that began before the table was made does not see it
+ * either.  But where its name belongs to another one, it was dropped.
+ */
+static bool
+was_dropped(const DbmazzRelation *rel, const DbmazzRelation *successor)
+{
+	Relation	heap;
+
+	if (strcmp(rel->schema, successor->schema) != 0 ||
+		strcmp(rel->table, successor->table) != 0)
+		return false;
+	heap = RelationIdGetRelation(rel->relid);
+	if (RelationIsValid(heap))
+		RelationClose(heap);
+	return !RelationIsValid(heap);
+}
+
+static void
+forget(DbmazzRelations *r, DbmazzRelation *rel)
+{
+	dbmazz_relmap_set(&r->map, rel->relid, NULL);
+	MemoryContextDelete(rel->cxt);
+	pfree(rel);
+}
+
+/*
+ * A table dropped and created again is the same lane: let the old one go first,
+ * and forget it, for some tables are made anew every minute.
+ */
 static void
 seal_namesakes(DbmazzRelations *r, DbmazzRelation *rel,
 			   DbmazzRelationFn before_replace, void *arg)
 {
+	int			n = 0;
 	int			i;
 
 	for (i = 0; i < r->nall; i++)
@@ -287,8 +320,17 @@ seal_namesakes(DbmazzRelations *r, DbmazzRelation *rel,
 		DbmazzRelation *other = r->all[i];
 
 		if (other != rel && strcmp(other->target, rel->target) == 0)
+		{
 			before_replace(arg, other);
+			if (was_dropped(other, rel))
+			{
+				forget(r, other);
+				continue;
+			}
+		}
+		r->all[n++] = other;
 	}
+	r->nall = n;
 }
 
 /* Is the table still what it was when it was described? */

@@ -67,7 +67,7 @@ dbmazz_relmap_grow(DbmazzRelmap *map, DbmazzRelmapSlot *slots,
 	dbmazz_relmap_init(map, slots, nslots);
 	for (i = 0; i < nold; i++)
 	{
-		if (old[i].relid != 0)
+		if (old[i].entry != NULL)
 			dbmazz_relmap_set(map, old[i].relid, old[i].entry);
 	}
 	return old;

@@ -34,8 +34,8 @@ extern void *dbmazz_relmap_get(const DbmazzRelmap *map, uint32_t relid);
 /* Is there room for one more?  If not, grow first. */
 extern bool dbmazz_relmap_full(const DbmazzRelmap *map);
 
-/* Move to a larger, zeroed array; returns the old one, for the caller to
- * free. */
+/* Move to another, zeroed array, without the entries that are NULL; returns the
+ * old one, for the caller to free. */
 extern DbmazzRelmapSlot *dbmazz_relmap_grow(DbmazzRelmap *map,
 											DbmazzRelmapSlot *slots,
 											uint32_t nslots);

@@ -445,9 +445,10 @@ dbmazz_batcher_row(DbmazzBatcher *batcher, DbmazzRelation *rel,
 							"committed at %X/%X.", name, rel->schema,
 							rel->table, LSN_FORMAT_ARGS(batcher->final_lsn));
 		dbmazz_error_hint(&batcher->error,
-						  "Correct the value in the source, then stop and start "
-						  "the pipeline; or leave the column out of the "
-						  "publication.");
+						  "This pipeline cannot get past the row. Correct the "
+						  "value in the source, or leave the column out of the "
+						  "publication; then drop the pipeline, create it again, "
+						  "and load the table anew.");
 	}
 	dbmazz_batcher_stop(batcher, rel, &batcher->error);
 }

@@ -158,8 +158,9 @@ apply_insert(DbmazzChanges *c, DbmazzRelation *rel)
 	if (has_unchanged(source.tuple))
 		stop_table(c, rel, "has an update that a row filter turned into an "
 				   "insert, without the value of a large column",
-				   "Set REPLICA IDENTITY FULL on the table, then stop and "
-				   "start the pipeline.");
+				   "This pipeline cannot get past the row. Set REPLICA "
+				   "IDENTITY FULL on the table; then drop the pipeline, create "
+				   "it again, and load the table anew.");
 	else
 		dbmazz_batcher_row(c->batcher, rel, &rel->full, &source,
 						   DBMAZZ_ROW_INSERT);
@@ -188,8 +189,9 @@ apply_update(DbmazzChanges *c, DbmazzRelation *rel)
 		{
 			stop_table(c, rel, "has an update of the key without the value of "
 					   "an unchanged large column",
-					   "Set REPLICA IDENTITY FULL on the table, correct the row "
-					   "at the target, then stop and start the pipeline.");
+					   "This pipeline cannot get past the row. Set REPLICA "
+					   "IDENTITY FULL on the table; then drop the pipeline, "
+					   "create it again, and load the table anew.");
 			return;
 		}
 		set = dbmazz_relation_partial(c->relations, rel, c->keep);

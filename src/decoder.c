@@ -377,8 +377,10 @@ dbmazz_decoder_run(DbmazzPipeline *p, const DbmazzPipelineRow *row,
 
 			/*
 			 * Only here, between records: inside a callback the end of the
-			 * record is already behind the commit.
+			 * record is already behind the commit.  Who sees the new value
+			 * must also see the batches that were opened before.
 			 */
+			pg_write_barrier();
 			if (ctx->reader->EndRecPtr > start_lsn)
 				pg_atomic_write_u64(&p->decoded_upto, ctx->reader->EndRecPtr);
 		}

@@ -122,7 +122,7 @@ static const IntSetting int_settings[] = {
 	GUC_UNIT_MS, PGC_SIGHUP, OVERRIDE_NONE},
 	{"pipeline_buffer_size",
 		"The share of dbmazz.buffer_size that one pipeline reserves.",
-		&dbmazz_pipeline_buffer_size_kb, 32 * 1024, 512, INT_MAX / 2,
+		&dbmazz_pipeline_buffer_size_kb, 16 * 1024, 512, INT_MAX / 2,
 	GUC_UNIT_KB, PGC_SUSET, OVERRIDE_OWNER},
 	{"batch_max_rows",
 		"The number of rows at which a batch is sent.",

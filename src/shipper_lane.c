@@ -86,9 +86,9 @@ prepare_batch(DbmazzShipper *s, Lane *lane)
 static void
 no_longer_failing(DbmazzShipper *s)
 {
-	if (--s->nfailing == 0 &&
-		dbmazz_pipeline_state(s->p) == DBMAZZ_STATE_RETRYING)
-		dbmazz_pipeline_set_state(s->p, DBMAZZ_STATE_STREAMING);
+	if (--s->nfailing == 0)
+		dbmazz_pipeline_move_state(s->p, DBMAZZ_STATE_RETRYING,
+								   DBMAZZ_STATE_STREAMING);
 }
 
 /* ---- a table stops ------------------------------------------------------- */
@@ -269,8 +269,8 @@ note_failure(DbmazzShipper *s, Lane *lane, const DbmazzCompletion *c)
 	lane->retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), delay);
 	pg_atomic_fetch_add_u64(&s->p->counters.retries, 1);
 	dbmazz_pipeline_set_error(s->p, &c->error);
-	if (dbmazz_pipeline_state(s->p) == DBMAZZ_STATE_STREAMING)
-		dbmazz_pipeline_set_state(s->p, DBMAZZ_STATE_RETRYING);
+	dbmazz_pipeline_move_state(s->p, DBMAZZ_STATE_STREAMING,
+							   DBMAZZ_STATE_RETRYING);
 	if (is_news)
 		dbmazz_report(LOG, ERRCODE_CONNECTION_FAILURE,
 					  psprintf("load into %s failed, next attempt in %u ms",

@@ -212,14 +212,28 @@ dbmazz_state_name(DbmazzState state)
 	return names[state];
 }
 
-void
-dbmazz_pipeline_set_state(DbmazzPipeline *p, DbmazzState state)
+static void
+note_state_time(DbmazzPipeline *p)
 {
-	if (pg_atomic_exchange_u32(&p->state, state) == (uint32) state)
-		return;
 	LWLockAcquire(dbmazz_pipeline_lock(p), LW_EXCLUSIVE);
 	p->state_time = GetCurrentTimestamp();
 	LWLockRelease(dbmazz_pipeline_lock(p));
+}
+
+void
+dbmazz_pipeline_set_state(DbmazzPipeline *p, DbmazzState state)
+{
+	if (pg_atomic_exchange_u32(&p->state, state) != (uint32) state)
+		note_state_time(p);
+}
+
+void
+dbmazz_pipeline_move_state(DbmazzPipeline *p, DbmazzState from, DbmazzState to)
+{
+	uint32		expected = from;
+
+	if (pg_atomic_compare_exchange_u32(&p->state, &expected, to))
+		note_state_time(p);
 }
 
 DbmazzState

@@ -179,6 +179,10 @@ extern DbmazzPipeline *dbmazz_pipeline_register(Oid dboid, int32 id,
 extern void dbmazz_pipeline_set_state(DbmazzPipeline *p, DbmazzState state);
 extern DbmazzState dbmazz_pipeline_state(DbmazzPipeline *p);
 
+/* The same, but only if the state is 'from' at this moment. */
+extern void dbmazz_pipeline_move_state(DbmazzPipeline *p, DbmazzState from,
+									   DbmazzState to);
+
 /* Publish an error (copied).  Secrets must not be in it. */
 extern void dbmazz_pipeline_set_error(DbmazzPipeline *p,
 									  const DbmazzError *error);

@@ -41,6 +41,9 @@
 
 #define STRING_CLASS		DBMAZZ_VALUE_STRING
 
+/* STRING is VARCHAR(65533); this is the longest that all releases take. */
+#define LONG_TEXT			"VARCHAR(1048576)"
+
 /* Sorted by OID. */
 static const DbmazzType types[] = {
 	{16, "boolean", DBMAZZ_VALUE_BOOL, true, "BOOLEAN"},
@@ -52,19 +55,19 @@ static const DbmazzType types[] = {
 	{22, "int2vector", STRING_CLASS, true, "STRING"},
 	{23, "integer", DBMAZZ_VALUE_INTEGER, true, "INT"},
 	{24, "regproc", STRING_CLASS, true, "STRING"},
-	{TEXTOID, "text", STRING_CLASS, true, "STRING"},
+	{TEXTOID, "text", STRING_CLASS, true, LONG_TEXT},
 	{26, "oid", DBMAZZ_VALUE_INTEGER, true, "BIGINT"},
 	{27, "tid", STRING_CLASS, true, "STRING"},
 	{28, "xid", DBMAZZ_VALUE_INTEGER, true, "BIGINT"},
 	{29, "cid", DBMAZZ_VALUE_INTEGER, true, "BIGINT"},
 	{30, "oidvector", STRING_CLASS, true, "STRING"},
 	{114, "json", DBMAZZ_VALUE_JSON, false, "JSON"},
-	{142, "xml", STRING_CLASS, true, "STRING"},
+	{142, "xml", STRING_CLASS, true, LONG_TEXT},
 	{600, "point", STRING_CLASS, true, "STRING"},
 	{601, "lseg", STRING_CLASS, true, "STRING"},
-	{602, "path", STRING_CLASS, true, "STRING"},
+	{602, "path", STRING_CLASS, true, LONG_TEXT},
 	{603, "box", STRING_CLASS, true, "STRING"},
-	{604, "polygon", STRING_CLASS, true, "STRING"},
+	{604, "polygon", STRING_CLASS, true, LONG_TEXT},
 	{628, "line", STRING_CLASS, true, "STRING"},
 	{650, "cidr", STRING_CLASS, true, "STRING"},
 	{FLOAT4OID, "real", DBMAZZ_VALUE_FLOAT, false, "FLOAT"},
@@ -75,8 +78,8 @@ static const DbmazzType types[] = {
 	{829, "macaddr", STRING_CLASS, true, "STRING"},
 	{869, "inet", STRING_CLASS, true, "STRING"},
 	{1033, "aclitem", STRING_CLASS, true, "STRING"},
-	{BPCHAROID, "character", STRING_CLASS, true, "STRING"},
-	{VARCHAROID, "character varying", STRING_CLASS, true, "STRING"},
+	{BPCHAROID, "character", STRING_CLASS, true, LONG_TEXT},
+	{VARCHAROID, "character varying", STRING_CLASS, true, LONG_TEXT},
 	{1082, "date", DBMAZZ_VALUE_DATE, true, "DATE"},
 	{1083, "time without time zone", STRING_CLASS, true, "STRING"},
 	{1114, "timestamp without time zone", DBMAZZ_VALUE_TIMESTAMP, true,
@@ -86,7 +89,7 @@ static const DbmazzType types[] = {
 	{1186, "interval", STRING_CLASS, true, "STRING"},
 	{1266, "time with time zone", STRING_CLASS, true, "STRING"},
 	{BITOID, "bit", STRING_CLASS, true, "STRING"},
-	{VARBITOID, "bit varying", STRING_CLASS, true, "STRING"},
+	{VARBITOID, "bit varying", STRING_CLASS, true, LONG_TEXT},
 	{NUMERICOID, "numeric", DBMAZZ_VALUE_DECIMAL, false, "STRING"},
 	{1790, "refcursor", STRING_CLASS, true, "STRING"},
 	{2202, "regprocedure", STRING_CLASS, true, "STRING"},
@@ -97,8 +100,8 @@ static const DbmazzType types[] = {
 	{2950, "uuid", STRING_CLASS, true, "VARCHAR(36)"},
 	{2970, "txid_snapshot", STRING_CLASS, true, "STRING"},
 	{3220, "pg_lsn", STRING_CLASS, true, "STRING"},
-	{3614, "tsvector", STRING_CLASS, true, "STRING"},
-	{3615, "tsquery", STRING_CLASS, true, "STRING"},
+	{3614, "tsvector", STRING_CLASS, true, LONG_TEXT},
+	{3615, "tsquery", STRING_CLASS, true, LONG_TEXT},
 	{3734, "regconfig", STRING_CLASS, true, "STRING"},
 	{3769, "regdictionary", STRING_CLASS, true, "STRING"},
 	{3802, "jsonb", DBMAZZ_VALUE_JSON, false, "JSON"},
@@ -196,6 +199,13 @@ put_numeric(int32_t typmod, bool is_key, char *out, size_t outlen)
 		snprintf(out, outlen, "STRING");
 }
 
+static bool
+is_long_text(const DbmazzType *type)
+{
+	return strcmp(type->target, "STRING") == 0 ||
+		strcmp(type->target, LONG_TEXT) == 0;
+}
+
 bool
 dbmazz_type_target(uint32_t typid, int32_t typmod, bool is_key,
 				   char *out, size_t outlen)
@@ -219,8 +229,7 @@ dbmazz_type_target(uint32_t typid, int32_t typmod, bool is_key,
 		put_varchar(out, outlen, typmod, MAX_VARCHAR);
 	else if (is_key && (typid == FLOAT4OID || typid == FLOAT8OID))
 		put_varchar(out, outlen, FLOAT_KEY, FLOAT_KEY);
-	else if (is_key && (!type->can_be_key ||
-						strcmp(type->target, "STRING") == 0))
+	else if (is_key && (!type->can_be_key || is_long_text(type)))
 		put_varchar(out, outlen, KEY_VARCHAR, KEY_VARCHAR);
 	else
 		snprintf(out, outlen, "%s", type->target);

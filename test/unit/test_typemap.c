@@ -55,7 +55,7 @@ strangers_are_text(void)
 	CHECK_STR(dbmazz_type_lookup(3904)->name, "text");	/* int4range */
 	CHECK_STR(dbmazz_type_lookup(99999)->name, "text");
 	CHECK_STR(dbmazz_type_lookup(UINT32_MAX)->name, "text");
-	check_target(1007, -1, false, "STRING");
+	check_target(1007, -1, false, "VARCHAR(1048576)");
 	check_target(99999, 12, true, "VARCHAR(65533)");
 }
 
@@ -78,17 +78,17 @@ plain_types(void)
 		{20, DBMAZZ_VALUE_INTEGER, "BIGINT", "BIGINT"},
 		{21, DBMAZZ_VALUE_INTEGER, "SMALLINT", "SMALLINT"},
 		{23, DBMAZZ_VALUE_INTEGER, "INT", "INT"},
-		{25, DBMAZZ_VALUE_STRING, "STRING", "VARCHAR(65533)"},
+		{25, DBMAZZ_VALUE_STRING, "VARCHAR(1048576)", "VARCHAR(65533)"},
 		{26, DBMAZZ_VALUE_INTEGER, "BIGINT", "BIGINT"},
 		{27, DBMAZZ_VALUE_STRING, "STRING", "VARCHAR(65533)"},
 		{28, DBMAZZ_VALUE_INTEGER, "BIGINT", "BIGINT"},
 		{114, DBMAZZ_VALUE_JSON, "JSON", NULL},
-		{142, DBMAZZ_VALUE_STRING, "STRING", "VARCHAR(65533)"},
+		{142, DBMAZZ_VALUE_STRING, "VARCHAR(1048576)", "VARCHAR(65533)"},
 		{700, DBMAZZ_VALUE_FLOAT, "FLOAT", "VARCHAR(32)"},
 		{701, DBMAZZ_VALUE_FLOAT, "DOUBLE", "VARCHAR(32)"},
 		{790, DBMAZZ_VALUE_STRING, "STRING", "VARCHAR(65533)"},
-		{1042, DBMAZZ_VALUE_STRING, "STRING", "VARCHAR(65533)"},
-		{1043, DBMAZZ_VALUE_STRING, "STRING", "VARCHAR(65533)"},
+		{1042, DBMAZZ_VALUE_STRING, "VARCHAR(1048576)", "VARCHAR(65533)"},
+		{1043, DBMAZZ_VALUE_STRING, "VARCHAR(1048576)", "VARCHAR(65533)"},
 		{1082, DBMAZZ_VALUE_DATE, "DATE", "DATE"},
 		{1083, DBMAZZ_VALUE_STRING, "STRING", "VARCHAR(65533)"},
 		{1114, DBMAZZ_VALUE_TIMESTAMP, "DATETIME", "DATETIME"},
@@ -157,7 +157,7 @@ character_typmods(void)
 	check_target(1043, INT32_MAX, false, "VARCHAR(1048576)");
 	check_target(1560, 8, false, "VARCHAR(8)");
 	check_target(1562, 83886080, false, "VARCHAR(1048576)");
-	check_target(1562, -1, false, "STRING");
+	check_target(1562, -1, false, "VARCHAR(1048576)");
 }
 
 /* Precision of times does not matter. */
@@ -167,7 +167,7 @@ other_typmods(void)
 	check_target(1114, 3, false, "DATETIME");
 	check_target(1184, 0, true, "DATETIME");
 	check_target(1083, 6, false, "STRING");
-	check_target(25, 77, false, "STRING");
+	check_target(25, 77, false, "VARCHAR(1048576)");
 }
 
 static void

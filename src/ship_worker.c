@@ -23,8 +23,11 @@
 #include "sink.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
 #include "worker.h"
+
+#define LAST_LOCK_TIMEOUT	"1s"
 
 PGDLLEXPORT void dbmazz_shipper_main(Datum arg);
 
@@ -324,7 +327,12 @@ ship(DbmazzPipeline *p, const DbmazzWorkerArg *arg)
 		MemoryContextReset(loop_context);
 	}
 
-	/* loads under way are cut off: the next life sends them again */
+	/*
+	 * Loads under way are cut off: the next life sends them again.  Nobody can
+	 * ask us to leave once more, so wait for no lock.
+	 */
+	SetConfigOption("lock_timeout", LAST_LOCK_TIMEOUT, PGC_SUSET,
+					PGC_S_OVERRIDE);
 	dbmazz_checkpointer_finish(s.checkpointer,
 							   dbmazz_shipper_shipped_lsn(s.shipper));
 	proc_exit(0);

@@ -59,7 +59,8 @@ dbmazz_worker_signals(void)
 static void
 ask_then_die(SIGNAL_ARGS)
 {
-	if (ShutdownRequestPending)
+	/* a transaction may wait for somebody's lock */
+	if (ShutdownRequestPending || IsTransactionState())
 		die(postgres_signal_arg);
 	else
 		SignalHandlerForShutdownRequest(postgres_signal_arg);

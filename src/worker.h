@@ -37,8 +37,8 @@ extern void dbmazz_worker_signals(void);
 
 /*
  * For a worker that has something to write down before it leaves: from now on
- * the first SIGTERM only sets ShutdownRequestPending; a second one, which the
- * launcher sends after a second, is an error again.
+ * SIGTERM only sets ShutdownRequestPending, except in a transaction, which may
+ * wait for a lock: the server sends it only once.
  */
 extern void dbmazz_worker_leaves_by_itself(void);
 

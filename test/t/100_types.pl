@@ -69,7 +69,7 @@ query($node, <<~'SQL');
 			U&'\+01F600 4 bytes, \00E9 2 bytes, \20AC 3 bytes, \FFFD, \2028 and \2029, \FEFF bom', 'ÄÖÜ', '\x5c78',
 			gen_random_uuid(), '  {"white" :
 			"space"}  ', '"text"', 'sad', '<ä>&amp;</ä>'),
-		(5, NULL, NULL, repeat('x', 60000), NULL, NULL, NULL, '123', '-0.5', NULL, NULL),
+		(5, NULL, NULL, repeat('x', 1048576), NULL, NULL, NULL, '123', '-0.5', NULL, NULL),
 		(6, 'null', 'null', 'null', 'null', NULL, NULL, '"null"', 'true', NULL, NULL),
 		(7, '\N', '\N', '\N', '\N', NULL, NULL, '""', 'false', NULL, NULL),
 		(8, NULL, NULL, '{"__op":1},{"id":9}', NULL, NULL, NULL, NULL, NULL, NULL, NULL);
@@ -134,7 +134,7 @@ for my $unfit (@unfit)
 }
 
 # What the target refuses: longer than its STRING.
-query($node, q(INSERT INTO texts (id, t) VALUES (1000, repeat('x', 70000))));
+query($node, q(INSERT INTO texts (id, t) VALUES (1000, repeat('x', 1048577))));
 like(wait_for_stop($node, 'texts'), qr/'t'/, 'a value that is too long for the target');
 same_rows($node, $target, qw(plain times others keys));
 

@@ -33,7 +33,10 @@ for my $role (qw(decoder shipper))
 			return $count >= $crashes;
 		});
 		stop_load($load);
-		$node->poll_query_until('postgres', 'SELECT true') or die 'no recovery';
+		# no query yet: psql that is turned away leaves its input unread
+		wait_until('the end of recovery', sub {
+			return system('pg_isready', '-q', '-h', $node->host, '-p', $node->port) == 0;
+		});
 		my @workers = wait_for_workers($node, $epoch);
 		$grown++ if $workers[2] > $epoch;
 		$epoch = $workers[2];

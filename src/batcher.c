@@ -101,12 +101,6 @@ dbmazz_batcher_begin(DbmazzBatcher *batcher, XLogRecPtr final_lsn,
 	batcher->sequence = 0;
 }
 
-bool
-dbmazz_batcher_is_open(const DbmazzBatcher *batcher)
-{
-	return !dlist_is_empty((dlist_head *) &batcher->open);
-}
-
 /* ---- space --------------------------------------------------------------- */
 
 /*

@@ -56,7 +56,4 @@ extern void dbmazz_batcher_seal_relation(void *batcher, DbmazzRelation *rel);
  */
 extern long dbmazz_batcher_tick(DbmazzBatcher *batcher);
 
-/* Is any batch open? */
-extern bool dbmazz_batcher_is_open(const DbmazzBatcher *batcher);
-
 #endif							/* DBMAZZ_BATCHER_H */

@@ -24,6 +24,7 @@ CORE_OBJS = \
 
 OBJS = $(CORE_OBJS) \
 	src/guc.o \
+	src/guc_pipeline.o \
 	src/shmem.o \
 	src/queue.o \
 	src/debug_point.o \

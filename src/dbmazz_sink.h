@@ -47,9 +47,19 @@ typedef enum DbmazzRequestKind
 {
 	DBMAZZ_REQUEST_LOAD,		/* send a batch under a label */
 	DBMAZZ_REQUEST_RESOLVE,		/* what became of the load with this label? */
-	DBMAZZ_REQUEST_SETTLE		/* make sure that none of these labels, of an
-								 * earlier epoch, can still commit: cancel those
-								 * that are under way, wait for final states */
+	DBMAZZ_REQUEST_SETTLE,		/* make sure that nothing under these labels,
+								 * load or truncation, can still take effect:
+								 * cancel what is under way, wait for final
+								 * states */
+	DBMAZZ_REQUEST_TRUNCATE		/* empty the target table; the label marks the
+								 * statement, so that SETTLE can find it.
+								 * DONE: the table was emptied.  RETRY: nothing
+								 * happened and nothing will.  DOUBT: it may
+								 * still happen, at any time: SETTLE the label,
+								 * then send it again (once more does no harm,
+								 * for no later load is sent before DONE).
+								 * REJECT: it cannot be done; the error says
+								 * how to go on */
 } DbmazzRequestKind;
 
 typedef struct DbmazzRequest
@@ -57,7 +67,7 @@ typedef struct DbmazzRequest
 	uint64_t	id;				/* chosen by the shipper */
 	DbmazzRequestKind kind;
 	const char *target;			/* name of the target table */
-	const char *label;			/* LOAD, RESOLVE */
+	const char *label;			/* LOAD, RESOLVE, TRUNCATE */
 	const char *const *labels;	/* SETTLE */
 	int			nlabels;
 	const DbmazzBatchView *batch;	/* LOAD; superseded rows are marked */
@@ -123,6 +133,7 @@ typedef struct DbmazzOption
 
 #define DBMAZZ_SINK_IDEMPOTENT	0x01	/* sending a batch twice does no harm */
 #define DBMAZZ_SINK_DDL			0x02	/* has a ddl callback */
+#define DBMAZZ_SINK_TRUNCATE	0x04	/* knows DBMAZZ_REQUEST_TRUNCATE */
 
 /* A column as ddl() gets it. */
 typedef struct DbmazzDdlColumn

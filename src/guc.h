@@ -5,13 +5,28 @@
 #ifndef DBMAZZ_GUC_H
 #define DBMAZZ_GUC_H
 
+#include "core/policy.h"
 #include "nodes/pg_list.h"
 
 typedef enum DbmazzTruncateMode
 {
-	DBMAZZ_TRUNCATE_STOP = 0,
-	DBMAZZ_TRUNCATE_IGNORE
+	DBMAZZ_TRUNCATE_AUTO = 0,	/* apply, if the sink can, else stop */
+	DBMAZZ_TRUNCATE_APPLY,
+	DBMAZZ_TRUNCATE_IGNORE,
+	DBMAZZ_TRUNCATE_STOP
 } DbmazzTruncateMode;
+
+typedef enum DbmazzDeleteMode
+{
+	DBMAZZ_DELETE_HARD = 0,
+	DBMAZZ_DELETE_SOFT			/* needs audit columns */
+} DbmazzDeleteMode;
+
+typedef enum DbmazzOrigin
+{
+	DBMAZZ_ORIGIN_ANY = 0,
+	DBMAZZ_ORIGIN_NONE			/* leave out what was replicated to here */
+} DbmazzOrigin;
 
 /* set at server start */
 extern int	dbmazz_buffer_size_kb;
@@ -29,7 +44,11 @@ extern int	dbmazz_retry_min_delay_ms;
 extern int	dbmazz_retry_max_delay_ms;
 extern int	dbmazz_decoder_work_mem_kb;
 extern char *dbmazz_table_name_template;
-extern int	dbmazz_truncate_mode;
+extern int	dbmazz_truncate_mode;	/* DbmazzTruncateMode */
+extern int	dbmazz_delete_mode; /* DbmazzDeleteMode */
+extern int	dbmazz_unrepresentable; /* DbmazzUnrepresentable */
+extern int	dbmazz_origin;		/* DbmazzOrigin */
+extern bool dbmazz_audit_columns;
 
 /* of the server, not of a pipeline */
 extern int	dbmazz_restart_max_delay_ms;

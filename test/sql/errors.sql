@@ -61,7 +61,7 @@ SELECT dbmazz.create_pipeline('err', 'err_pub', sink => 'null', copy => false,
 SELECT dbmazz.create_pipeline('err', 'err_pub', sink => 'null', copy => false,
 	settings => '{flush_interval=soon}');
 SELECT dbmazz.create_pipeline('err', 'err_pub', sink => 'null', copy => false,
-	settings => '{truncate_mode=apply}');
+	settings => '{truncate_mode=never}');
 SELECT dbmazz.create_pipeline('err', 'err_pub', sink => 'null', copy => false,
 	settings => '{batch_max_bytes=1}');
 \set VERBOSITY default

@@ -38,7 +38,7 @@ SET dbmazz.checkpoint_interval = '9ms';
 SET dbmazz.heartbeat_interval = '999ms';
 SET dbmazz.max_connections = 65;
 SET dbmazz.decoder_work_mem = '63kB';
-SET dbmazz.truncate_mode = 'apply';
+SET dbmazz.truncate_mode = 'never';
 SET dbmazz.starrocks_tls_verify = 'perhaps';
 SET dbmazz.starrocks_load_timeout = '999ms';
 -- only at server start, only by a reload

@@ -89,7 +89,7 @@ same_rows($node, $target, qw(orders items));
 
 # Several tables in one statement.
 restart_stream($node, sub {
-	query($node, q(SELECT dbmazz.alter_pipeline('shop', settings => '{truncate_mode=stop}')));
+	query($node, q(SELECT dbmazz.alter_pipeline('shop', settings => '{truncate_mode=auto}')));
 });
 query($node, 'TRUNCATE parents CASCADE');
 wait_for_stop($node, $_) for qw(parents children);

@@ -324,6 +324,35 @@ dbmazz_check_destination(const DbmazzPipelineRow *row)
 	return dbmazz_sink_identity(routine, options, noptions);
 }
 
+/* A pipeline's own value of a setting ("name="), or else the server's. */
+static const char *
+setting_or(const DbmazzPipelineRow *row, const char *prefix,
+		   const char *otherwise)
+{
+	ListCell   *lc;
+
+	foreach(lc, row->settings)
+	{
+		if (strncmp(lfirst(lc), prefix, strlen(prefix)) == 0)
+			return (const char *) lfirst(lc) + strlen(prefix);
+	}
+	return otherwise;
+}
+
+void
+dbmazz_check_origin(const DbmazzPipelineRow *row)
+{
+	const char *origin = setting_or(row, "origin=",
+									dbmazz_origin == DBMAZZ_ORIGIN_NONE ?
+									"none" : "any");
+
+	if (!DBMAZZ_HAVE_ORIGIN_FILTER && pg_strcasecmp(origin, "none") == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg(DBMAZZ_NO_ORIGIN_FILTER),
+				 errhint(DBMAZZ_NO_ORIGIN_FILTER_HINT)));
+}
+
 /* ---- tables ------------------------------------------------------------- */
 
 static char *
@@ -511,32 +540,20 @@ compare_targets(const void *a, const void *b)
 	return strcmp(((const Target *) a)->name, ((const Target *) b)->name);
 }
 
-static const char *
-template_of(const DbmazzPipelineRow *row)
-{
-	static const char prefix[] = "table_name_template=";
-	ListCell   *lc;
-
-	foreach(lc, row->settings)
-	{
-		if (strncmp(lfirst(lc), prefix, strlen(prefix)) == 0)
-			return (const char *) lfirst(lc) + strlen(prefix);
-	}
-	return dbmazz_table_name_template;
-}
-
 static void
 check_collisions(const DbmazzPipelineRow *row, List *tables)
 {
 	int			n = list_length(tables);
 	Target	   *targets = palloc(sizeof(Target) * Max(n, 1));
+	const char *name_template = setting_or(row, "table_name_template=",
+										   dbmazz_table_name_template);
 
 	for (int i = 0; i < n; i++)
 	{
 		const DbmazzPublishedTable *table = list_nth(tables, i);
 
 		targets[i].table = table;
-		targets[i].name = dbmazz_guc_target_name(template_of(row),
+		targets[i].name = dbmazz_guc_target_name(name_template,
 												 table->schema, table->name);
 	}
 	qsort(targets, n, sizeof(Target), compare_targets);

@@ -37,6 +37,9 @@ extern void dbmazz_check_new_publication(const DbmazzPipelineRow *row,
  */
 extern char *dbmazz_check_destination(const DbmazzPipelineRow *row);
 
+/* The server can do what the setting origin wants. */
+extern void dbmazz_check_origin(const DbmazzPipelineRow *row);
+
 /* The owner may read all published tables. */
 extern void dbmazz_check_privileges(const DbmazzPipelineRow *row,
 									List *tables);

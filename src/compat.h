@@ -79,6 +79,20 @@ dbmazz_wait_event_compat(const char *name)
 #endif
 }
 
+/*
+ * 16 taught pgoutput to leave out what was replicated from elsewhere.  The texts
+ * are for whoever finds that it cannot: a session, or the decoder.
+ */
+#define DBMAZZ_NO_ORIGIN_FILTER \
+	"this server cannot leave out changes that were replicated to it"
+#define DBMAZZ_NO_ORIGIN_FILTER_HINT \
+	"dbmazz.origin = none needs PostgreSQL 16 or newer; set origin to any."
+#if PG_VERSION_NUM >= 160000
+#define DBMAZZ_HAVE_ORIGIN_FILTER true
+#else
+#define DBMAZZ_HAVE_ORIGIN_FILTER false
+#endif
+
 /* 17 made the resource owner (or NULL) the first argument. */
 #if PG_VERSION_NUM >= 170000
 #define dbmazz_create_wait_event_set_compat(n) CreateWaitEventSet(NULL, (n))

@@ -295,18 +295,31 @@ fix_formats(void)
 }
 
 static List *
+add_option(List *options, char *name, const char *value)
+{
+	return lappend(options,
+				   makeDefElem(name, (Node *) makeString(pstrdup(value)), -1));
+}
+
+static List *
 plugin_options(const DbmazzPipelineRow *row)
 {
 	List	   *options = NIL;
+	DbmazzError error;
 
-	options = lappend(options,
-					  makeDefElem("proto_version",
-								  (Node *) makeString("1"), -1));
-	options = lappend(options,
-					  makeDefElem("publication_names",
-								  (Node *) makeString(pstrdup(quote_identifier(row->publication))),
-								  -1));
-	return options;
+	options = add_option(options, "proto_version", "1");
+	options = add_option(options, "publication_names",
+						 quote_identifier(row->publication));
+	if (dbmazz_origin == DBMAZZ_ORIGIN_ANY)
+		return options;
+	if (DBMAZZ_HAVE_ORIGIN_FILTER)
+		return add_option(options, "origin", "none");
+
+	/* start_pipeline() refuses that, but the server's value may change later */
+	dbmazz_error_set(&error, DBMAZZ_ERR_UNSUPPORTED, 0,
+					 DBMAZZ_NO_ORIGIN_FILTER);
+	dbmazz_error_hint(&error, "%s", DBMAZZ_NO_ORIGIN_FILTER_HINT);
+	dbmazz_worker_fail(session.p, &error);
 }
 
 static LogicalDecodingContext *

@@ -209,6 +209,7 @@ dbmazz_create_pipeline(PG_FUNCTION_ARGS)
 	if (!PG_ARGISNULL(6))
 		row.settings = merge_settings(NIL, PG_GETARG_ARRAYTYPE_P(6));
 	(void) dbmazz_check_destination(&row);
+	dbmazz_check_origin(&row);
 	row.encoding = choose_encoding(dbmazz_sink_routine(row.sink));
 	dbmazz_check_slot_name(row.slot);
 	dbmazz_check_slot_room(row.slot);
@@ -342,6 +343,7 @@ dbmazz_alter_pipeline(PG_FUNCTION_ARGS)
 	if (!same_text(setting_of(&row, "table_name_template"),
 				   setting_of(old, "table_name_template")))
 		check_stopped(old, "table names");
+	dbmazz_check_origin(&row);
 	change_destination(&row, !same_destination(old, &row) || is_bare);
 	dbmazz_catalog_change_pipeline(&row);
 	dbmazz_guard_at_commit(DBMAZZ_AT_COMMIT_RECONFIGURE, row.id, NULL);
@@ -379,6 +381,7 @@ dbmazz_start_pipeline(PG_FUNCTION_ARGS)
 	check_not_running(row);
 	dbmazz_check_publication(row->publication);
 	(void) dbmazz_check_destination(row);
+	dbmazz_check_origin(row);
 	tables = dbmazz_catalog_published_tables(row->publication);
 	dbmazz_check_tables(row, tables);
 	dbmazz_check_privileges(row, tables);

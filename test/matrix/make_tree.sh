@@ -46,7 +46,14 @@ host_release=$VERSION_CODENAME
 # "URI suite" of all binary package sources, of both formats
 sources()
 {
-	cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null |
+	local lists=(/dev/null) deb822=(/dev/null) file
+	for file in /etc/apt/sources.list /etc/apt/sources.list.d/*; do
+		case $file in
+			*.list) lists+=("$file") ;;
+			*.sources) deb822+=("$file") ;;
+		esac
+	done
+	{ cat "${lists[@]}" 2>/dev/null || true; } |
 		sed -n 's/^deb  *\(\[[^]]*\] *\)\{0,1\}\([^ ]*\)  *\([^ ]*\) .*/\2 \3/p'
 	awk -v RS= '
 		{
@@ -64,7 +71,7 @@ sources()
 			for (i = 1; deb && i <= nu; i++)
 				for (j = 1; j <= ns; j++)
 					print u[i], s[j]
-		}' /etc/apt/sources.list.d/*.sources 2>/dev/null
+		}' "${deb822[@]}"
 }
 
 mirror=$(sources | awk -v s="$host_release" '$2 == s { print $1; exit }')

@@ -43,7 +43,6 @@ CREATE TABLE dbmazz.checkpoints (
 	lsn			pg_lsn,
 	destination	text NOT NULL,
 	system_identifier bigint NOT NULL,
-	timeline	integer NOT NULL,
 	rows		bigint NOT NULL DEFAULT 0,
 	bytes		bigint NOT NULL DEFAULT 0,
 	batches		bigint NOT NULL DEFAULT 0,
@@ -70,6 +69,21 @@ CREATE TABLE dbmazz.pipeline_tables (
 	updated_at	timestamptz NOT NULL DEFAULT now(),
 	PRIMARY KEY (pipeline, target)
 ) WITH (fillfactor = 50);
+
+/*
+ * Labels that pipelines which are gone, or went on elsewhere, may have used at a
+ * destination.  The next pipeline that sends to the target makes sure that none
+ * of these loads can still commit, and takes the row away.  Never dumped.
+ */
+CREATE TABLE dbmazz.dropped_lanes (
+	destination	text NOT NULL,
+	target		text NOT NULL,
+	uid			text NOT NULL,
+	epoch		bigint NOT NULL,
+	sequence	bigint NOT NULL,
+	dropped_at	timestamptz NOT NULL DEFAULT now(),
+	PRIMARY KEY (destination, target, uid, epoch)
+);
 
 /* ---- functions --------------------------------------------------------- */
 

@@ -1,29 +1,18 @@
 /*
  * catalog.c
  *		SQL on the tables that hold what users ask for, and on publications.
- *
- * NOTES
- *	  Every function enters a scope in which the process acts as the owner of
- *	  the extension's tables with search_path = pg_catalog, pg_temp: users call
- *	  us with rights on our functions only, and with a search_path of their own.
  */
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "catalog.h"
+#include "catalog_private.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_extension.h"
-#include "catalog/pg_type.h"
 #include "commands/extension.h"
-#include "executor/spi.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/array.h"
-#include "utils/builtins.h"
 #include "utils/guc.h"
-#include "utils/memutils.h"
-
-#define MAX_ARGS	9
 
 #define PIPELINE_COLUMNS \
 	"SELECT p.id, p.name, p.owner::pg_catalog.oid, p.publication, p.slot," \
@@ -31,17 +20,6 @@
 	" coalesce(r.enabled, false)" \
 	" FROM dbmazz.pipeline p" \
 	" LEFT JOIN dbmazz.run_state r ON r.pipeline = p.id"
-
-/* A statement under way: scope, arguments, where results go. */
-typedef struct Statement
-{
-	DbmazzCatalogScope scope;
-	MemoryContext cxt;
-	int			nargs;
-	Oid			types[MAX_ARGS];
-	Datum		values[MAX_ARGS];
-	char		nulls[MAX_ARGS];
-} Statement;
 
 /* ---- plumbing ----------------------------------------------------------- */
 
@@ -65,45 +43,6 @@ dbmazz_catalog_leave(const DbmazzCatalogScope *scope)
 }
 
 static void
-query_begin(Statement *q)
-{
-	q->nargs = 0;
-	q->cxt = CurrentMemoryContext;
-	dbmazz_catalog_enter(&q->scope);
-	SPI_connect();
-}
-
-static void
-query_end(Statement *q)
-{
-	SPI_finish();
-	dbmazz_catalog_leave(&q->scope);
-}
-
-static void
-add_arg(Statement *q, Oid type, Datum value, bool isnull)
-{
-	Assert(q->nargs < MAX_ARGS);
-	q->types[q->nargs] = type;
-	q->values[q->nargs] = value;
-	q->nulls[q->nargs] = isnull ? 'n' : ' ';
-	q->nargs++;
-}
-
-static void
-add_int(Statement *q, int32 value)
-{
-	add_arg(q, INT4OID, Int32GetDatum(value), false);
-}
-
-static void
-add_text(Statement *q, const char *value)
-{
-	add_arg(q, TEXTOID, value ? CStringGetTextDatum(value) : (Datum) 0,
-			value == NULL);
-}
-
-static void
 add_text_array(Statement *q, List *items)
 {
 	int			n = list_length(items);
@@ -114,44 +53,6 @@ add_text_array(Statement *q, List *items)
 		elements[i] = CStringGetTextDatum(list_nth(items, i));
 	array = construct_array(elements, n, TEXTOID, -1, false, TYPALIGN_INT);
 	add_arg(q, TEXTARRAYOID, PointerGetDatum(array), false);
-}
-
-/* Run the statement, which must end with 'expected'; returns its rows. */
-static uint64
-run(Statement *q, const char *sql, int expected)
-{
-	int			rc = SPI_execute_with_args(sql, q->nargs, q->types, q->values,
-										   q->nulls, false, 0);
-
-	if (rc != expected)
-		elog(ERROR, "unexpected result %s of a statement on the catalogs",
-			 SPI_result_code_string(rc));
-	return SPI_processed;
-}
-
-static Datum
-get_datum(uint64 row, int column, bool *isnull)
-{
-	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc,
-						 column, isnull);
-}
-
-static int32
-get_int(uint64 row, int column)
-{
-	bool		isnull;
-	Datum		value = get_datum(row, column, &isnull);
-
-	return isnull ? 0 : DatumGetInt32(value);
-}
-
-static char *
-get_text(Statement *q, uint64 row, int column)
-{
-	char	   *value = SPI_getvalue(SPI_tuptable->vals[row],
-									 SPI_tuptable->tupdesc, column);
-
-	return value ? MemoryContextStrdup(q->cxt, value) : NULL;
 }
 
 /* A text[] without nulls, as a List of char * in the query's context. */
@@ -344,9 +245,8 @@ dbmazz_catalog_lock_additions(void)
 	Statement	q;
 
 	query_begin(&q);
-	(void) run(&q, "LOCK TABLE dbmazz.pipeline"
-			   " IN SHARE UPDATE EXCLUSIVE MODE", SPI_OK_UTILITY);
-	query_end(&q);
+	run_alone(&q, "LOCK TABLE dbmazz.pipeline"
+			  " IN SHARE UPDATE EXCLUSIVE MODE", SPI_OK_UTILITY);
 }
 
 int32
@@ -387,10 +287,9 @@ dbmazz_catalog_change_pipeline(const DbmazzPipelineRow *row)
 	add_text(&q, row->publication);
 	add_text(&q, row->server);
 	add_text_array(&q, row->settings);
-	(void) run(&q, "UPDATE dbmazz.pipeline SET publication = $2::name,"
-			   " server = $3::name, settings = $4 WHERE id = $1",
-			   SPI_OK_UPDATE);
-	query_end(&q);
+	run_alone(&q, "UPDATE dbmazz.pipeline SET publication = $2::name,"
+			  " server = $3::name, settings = $4 WHERE id = $1",
+			  SPI_OK_UPDATE);
 }
 
 void
@@ -402,11 +301,10 @@ dbmazz_catalog_enable_pipeline(int32 id, const char *uid, bool enabled)
 	add_int(&q, id);
 	add_text(&q, uid);
 	add_arg(&q, BOOLOID, BoolGetDatum(enabled), false);
-	(void) run(&q, "INSERT INTO dbmazz.run_state AS r (pipeline, uid, enabled)"
-			   " VALUES ($1, $2, $3) ON CONFLICT (pipeline)"
-			   " DO UPDATE SET enabled = $3, changed_at = now()",
-			   SPI_OK_INSERT);
-	query_end(&q);
+	run_alone(&q, "INSERT INTO dbmazz.run_state AS r (pipeline, uid, enabled)"
+			  " VALUES ($1, $2, $3) ON CONFLICT (pipeline)"
+			  " DO UPDATE SET enabled = $3, changed_at = now()",
+			  SPI_OK_INSERT);
 }
 
 void
@@ -416,9 +314,8 @@ dbmazz_catalog_remove_pipeline(int32 id)
 
 	query_begin(&q);
 	add_int(&q, id);
-	(void) run(&q, "DELETE FROM dbmazz.pipeline WHERE id = $1",
-			   SPI_OK_DELETE);
-	query_end(&q);
+	run_alone(&q, "DELETE FROM dbmazz.pipeline WHERE id = $1",
+			  SPI_OK_DELETE);
 }
 
 void
@@ -429,9 +326,8 @@ dbmazz_catalog_set_destination(int32 id, const char *destination)
 	query_begin(&q);
 	add_int(&q, id);
 	add_text(&q, destination);
-	(void) run(&q, "UPDATE dbmazz.checkpoints SET destination = $2,"
-			   " updated_at = now() WHERE pipeline = $1", SPI_OK_UPDATE);
-	query_end(&q);
+	run_alone(&q, "UPDATE dbmazz.checkpoints SET destination = $2,"
+			  " updated_at = now() WHERE pipeline = $1", SPI_OK_UPDATE);
 }
 
 /* ---- publications ------------------------------------------------------- */

@@ -3,8 +3,8 @@
  *		The extension's own tables.  All SQL text of dbmazz is in catalog*.c.
  *
  * NOTES
- *	  All functions run SPI inside the caller's transaction, with search_path
- *	  not relied upon, and may longjmp.  Results are palloc'd in the memory
+ *	  All functions run SPI inside the caller's transaction, as the owner of the
+ *	  tables and with a search_path of their own, and may longjmp.  Results are palloc'd in the memory
  *	  context that was current at the call.
  */
 #ifndef DBMAZZ_CATALOG_H
@@ -60,7 +60,6 @@ typedef struct DbmazzCheckpoint
 	XLogRecPtr	lsn;			/* of tables without a position of their own */
 	char	   *destination;
 	uint64		system_identifier;
-	uint32		timeline;
 	uint64		rows;
 	uint64		bytes;
 	uint64		batches;
@@ -83,8 +82,7 @@ typedef struct DbmazzTableRow
  */
 extern DbmazzCheckpoint *dbmazz_catalog_begin_epoch(const DbmazzPipelineRow *row,
 													const char *destination,
-													uint64 system_identifier,
-													uint32 timeline);
+													uint64 system_identifier);
 
 extern void dbmazz_catalog_set_slot_state(int32 id, DbmazzSlotState state,
 										  XLogRecPtr start_lsn);
@@ -113,23 +111,33 @@ extern void dbmazz_catalog_resume_tables(int32 id);
 /* A resumed table has caught up: it has no position of its own any more. */
 extern void dbmazz_catalog_table_caught_up(int32 id, const char *target);
 
-/* ---- requests (catalog.c; called by the SQL functions) ------------------ */
+/*
+ * Labels of loads that may be under way at a destination though the pipeline has
+ * left it: dbmazz.dropped_lanes.
+ */
+typedef struct DbmazzDroppedLane
+{
+	char	   *target;
+	char	   *uid;
+	uint64		epoch;
+	uint64		sequence;		/* as in DbmazzTableRow */
+} DbmazzDroppedLane;
 
 /*
- * Between enter and leave the process acts as the owner of the extension's
- * tables and with a safe search_path: a caller of the SQL functions need not
- * have any right on them.  An error in between undoes both with the
- * transaction.  The functions of catalog.c do it themselves.
+ * Keep the labels of a pipeline that is about to leave the destination in its
+ * checkpoint; it must have no shipper.
  */
-typedef struct DbmazzCatalogScope
-{
-	Oid			user;
-	int			security_context;
-	int			settings_level;
-} DbmazzCatalogScope;
+extern void dbmazz_catalog_keep_lanes(int32 id);
 
-extern void dbmazz_catalog_enter(DbmazzCatalogScope *scope);
-extern void dbmazz_catalog_leave(const DbmazzCatalogScope *scope);
+/* Those of a destination: a List of DbmazzDroppedLane. */
+extern List *dbmazz_catalog_dropped_lanes(const char *destination);
+
+/* None of its loads can commit any more. */
+extern void dbmazz_catalog_forget_lane(const char *destination,
+									   const char *target, const char *uid,
+									   uint64 epoch);
+
+/* ---- requests (catalog.c; called by the SQL functions) ------------------ */
 
 /*
  * The pipeline, locked against other changes until the end of the transaction

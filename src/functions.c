@@ -304,6 +304,7 @@ change_destination(const DbmazzPipelineRow *row, bool is_meant)
 	if (!is_meant || known == NULL || strcmp(known, wanted) == 0)
 		return;
 	check_stopped(row, "destination");
+	dbmazz_catalog_keep_lanes(row->id);
 	dbmazz_catalog_set_destination(row->id, wanted);
 	ereport(NOTICE,
 			(errmsg("pipeline \"%s\" goes on at another destination",
@@ -373,7 +374,6 @@ Datum
 dbmazz_start_pipeline(PG_FUNCTION_ARGS)
 {
 	DbmazzPipelineRow *row;
-	DbmazzCatalogScope scope;
 	List	   *tables;
 
 	dbmazz_check_server();
@@ -390,9 +390,7 @@ dbmazz_start_pipeline(PG_FUNCTION_ARGS)
 	dbmazz_check_workers(row);
 
 	dbmazz_catalog_enable_pipeline(row->id, new_uid(), true);
-	dbmazz_catalog_enter(&scope);
 	dbmazz_catalog_resume_tables(row->id);
-	dbmazz_catalog_leave(&scope);
 	dbmazz_guard_at_commit(DBMAZZ_AT_COMMIT_RESTART, row->id, NULL);
 	PG_RETURN_VOID();
 }
@@ -462,6 +460,7 @@ dbmazz_drop_pipeline(PG_FUNCTION_ARGS)
 				 errdetail("It is not known to be the pipeline's."),
 				 errhint("If nobody needs it, use "
 						 "pg_drop_replication_slot().")));
+	dbmazz_catalog_keep_lanes(row->id);
 	dbmazz_catalog_remove_pipeline(row->id);
 	PG_RETURN_VOID();
 }

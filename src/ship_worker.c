@@ -40,6 +40,7 @@ typedef struct Ship
 	void	   *sink;
 	DbmazzCheckpoint *checkpoint;	/* as it was at the start */
 	List	   *tables;
+	List	   *dropped;		/* lanes that others have left behind */
 	DbmazzShipper *shipper;
 	DbmazzCheckpointer *checkpointer;
 	bool		resuming;		/* tables with positions of their own */
@@ -112,9 +113,9 @@ begin_epoch(Ship *s)
 	options = dbmazz_sink_options(s->routine, s->row, &noptions);
 	destination = dbmazz_sink_identity(s->routine, options, noptions);
 	s->checkpoint = dbmazz_catalog_begin_epoch(s->row, destination,
-											   GetSystemIdentifier(),
-											   GetWALInsertionTimeLine());
+											   GetSystemIdentifier());
 	s->tables = dbmazz_catalog_tables(s->id);
+	s->dropped = dbmazz_catalog_dropped_lanes(s->checkpoint->destination);
 	MemoryContextSwitchTo(old);
 	dbmazz_worker_commit();
 	DBMAZZ_DEBUG_POINT("epoch_raised");
@@ -293,8 +294,8 @@ ship(DbmazzPipeline *p, const DbmazzWorkerArg *arg)
 	begin_epoch(&s);
 	if (s.checkpoint->slot_state != DBMAZZ_SLOT_CREATED)
 		get_slot(&s);
-	s.shipper = dbmazz_shipper_create(p, s.row, s.checkpoint->epoch,
-									  s.routine, s.sink, s.tables);
+	s.shipper = dbmazz_shipper_create(p, s.row, s.checkpoint, s.routine,
+									  s.sink, s.tables, s.dropped);
 	s.checkpointer = dbmazz_checkpointer_create(p, s.id, s.checkpoint->lsn);
 	let_go(&s);
 	dbmazz_worker_show(p, "streaming");

@@ -51,10 +51,27 @@ label_epoch(uint64 epoch)
 	return ms * EPOCH_DIGITS + epoch % EPOCH_DIGITS;
 }
 
+/* Before the lane's first load none of these may be able to commit. */
+static void
+add_old_labels(DbmazzShipper *s, Lane *lane, const char *uid, uint64 epoch,
+			   uint64 sequence, bool is_dropped)
+{
+	MemoryContext old = MemoryContextSwitchTo(s->cxt);
+	OldLabels  *labels = palloc0(sizeof(*labels));
+
+	strlcpy(labels->uid, uid, sizeof(labels->uid));
+	labels->epoch = epoch;
+	labels->sequence = sequence;
+	labels->is_dropped = is_dropped;
+	lane->old = lappend(lane->old, labels);
+	MemoryContextSwitchTo(old);
+}
+
 DbmazzShipper *
 dbmazz_shipper_create(DbmazzPipeline *p, const DbmazzPipelineRow *row,
-					  uint64 epoch, const DbmazzSinkRoutine *routine,
-					  void *sink, List *tables)
+					  const DbmazzCheckpoint *checkpoint,
+					  const DbmazzSinkRoutine *routine, void *sink,
+					  List *tables, List *dropped)
 {
 	MemoryContext cxt = AllocSetContextCreate(TopMemoryContext,
 											  "dbmazz shipper",
@@ -67,7 +84,8 @@ dbmazz_shipper_create(DbmazzPipeline *p, const DbmazzPipelineRow *row,
 	s->p = p;
 	s->id = row->id;
 	strlcpy(s->uid, row->uid, sizeof(s->uid));
-	s->epoch = label_epoch(epoch);
+	s->destination = MemoryContextStrdup(cxt, checkpoint->destination);
+	s->epoch = label_epoch(checkpoint->epoch);
 	s->routine = routine;
 	s->sink = sink;
 	dlist_init(&s->working);
@@ -84,12 +102,20 @@ dbmazz_shipper_create(DbmazzPipeline *p, const DbmazzPipelineRow *row,
 		DbmazzTableRow *table = lfirst(lc);
 		Lane	   *lane = lane_of(s, table->target);
 
-		lane->old_epoch = table->epoch;
-		lane->old_sequence = table->sequence;
+		if (table->epoch != 0)
+			add_old_labels(s, lane, row->uid, table->epoch, table->sequence,
+						   false);
 		lane->stopped = table->stopped;
 		lane->own_lsn = table->lsn;
 		if (table->stopped)
 			pg_atomic_fetch_add_u32(&p->tables_stopped, 1);
+	}
+	foreach(lc, dropped)
+	{
+		DbmazzDroppedLane *gone = lfirst(lc);
+
+		add_old_labels(s, lane_of(s, gone->target), gone->uid, gone->epoch,
+					   gone->sequence, true);
 	}
 	return s;
 }

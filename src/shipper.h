@@ -23,12 +23,16 @@
 
 typedef struct DbmazzShipper DbmazzShipper;
 
-/* 'tables' is what dbmazz_catalog_tables() gave, after the epoch was raised. */
+/*
+ * 'tables' and 'dropped' are what dbmazz_catalog_tables() and _dropped_lanes()
+ * gave, after the epoch was raised.
+ */
 extern DbmazzShipper *dbmazz_shipper_create(DbmazzPipeline *p,
 											const DbmazzPipelineRow *row,
-											uint64 epoch,
+											const DbmazzCheckpoint *checkpoint,
 											const DbmazzSinkRoutine *routine,
-											void *sink, List *tables);
+											void *sink, List *tables,
+											List *dropped);
 
 /*
  * Take sealed batches, let the sink go on with what its sockets are ready for,

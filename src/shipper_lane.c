@@ -155,27 +155,31 @@ start_request(DbmazzShipper *s, Lane *lane, DbmazzRequestKind kind)
 }
 
 static void
-format_label(DbmazzShipper *s, Lane *lane, uint64 epoch, uint64 sequence,
+format_label(const Lane *lane, const char *uid, uint64 epoch, uint64 sequence,
 			 char *out)
 {
 	DbmazzLabel label;
 
-	strlcpy(label.uid, s->uid, sizeof(label.uid));
+	strlcpy(label.uid, uid, sizeof(label.uid));
 	label.epoch = epoch;
 	label.lane = lane->lane;
 	label.sequence = sequence;
 	dbmazz_label_format(&label, out);
 }
 
-/* Labels of an earlier life: none of their loads may commit any more. */
+/*
+ * Labels of an earlier life, or of a pipeline that is gone: none of their loads
+ * may commit any more.
+ */
 static void
 start_settle(DbmazzShipper *s, Lane *lane)
 {
+	const OldLabels *old = list_nth(lane->old, lane->nsettled);
 	int			i;
 
 	for (i = 0; i < LABEL_WINDOW; i++)
 	{
-		format_label(s, lane, lane->old_epoch, lane->old_sequence + i,
+		format_label(lane, old->uid, old->epoch, old->sequence + i,
 					 lane->old_labels[i]);
 		lane->old_label_list[i] = lane->old_labels[i];
 	}
@@ -203,16 +207,28 @@ start_resolve(DbmazzShipper *s, Lane *lane)
 	start_request(s, lane, DBMAZZ_REQUEST_SETTLE);
 }
 
-/* Make the catalogs cover the label that is about to be used. */
+/* Make the catalogs cover the label that is about to be used, and no old ones. */
 static void
 cover_label(DbmazzShipper *s, Lane *lane)
 {
+	ListCell   *lc;
+
 	if (lane->settled && lane->sequence < lane->durable + LABEL_WINDOW)
 		return;
 	dbmazz_worker_begin();
 	dbmazz_catalog_set_lane(s->id, lane->target, lane->relid, lane->source,
 							s->epoch, lane->sequence);
+	foreach(lc, lane->old)
+	{
+		const OldLabels *old = lfirst(lc);
+
+		if (old->is_dropped)
+			dbmazz_catalog_forget_lane(s->destination, lane->target, old->uid,
+									   old->epoch);
+	}
 	dbmazz_worker_commit();
+	list_free_deep(lane->old);
+	lane->old = NIL;
 	lane->durable = lane->sequence;
 	lane->settled = true;
 }
@@ -231,7 +247,7 @@ dbmazz_lane_drive(DbmazzShipper *s, Lane *lane, TimestampTz now)
 	}
 	if (s->nbusy >= dbmazz_max_connections)
 		return;
-	if (!lane->settled && lane->old_epoch != 0)
+	if (!lane->settled && lane->nsettled < list_length(lane->old))
 	{
 		start_settle(s, lane);
 		return;
@@ -244,7 +260,7 @@ dbmazz_lane_drive(DbmazzShipper *s, Lane *lane, TimestampTz now)
 	cover_label(s, lane);
 	if (!lane->prepared)
 		prepare_batch(s, lane);
-	format_label(s, lane, s->epoch, lane->sequence, lane->label);
+	format_label(lane, s->uid, s->epoch, lane->sequence, lane->label);
 	start_request(s, lane, DBMAZZ_REQUEST_LOAD);
 }
 
@@ -320,11 +336,11 @@ dbmazz_lane_complete(DbmazzShipper *s, Lane *lane, const DbmazzCompletion *c)
 
 	if (kind == DBMAZZ_REQUEST_SETTLE && c->outcome == DBMAZZ_DONE)
 	{
-		/* of an earlier life, or of the load that is in doubt */
+		/* old labels, or that of the load that is in doubt */
 		if (lane->in_doubt)
 			lane->doubts = 0;
 		else
-			lane->old_epoch = 0;
+			lane->nsettled++;
 		return;
 	}
 	if (c->outcome == DBMAZZ_DONE)

@@ -26,6 +26,15 @@ typedef enum LanePhase
 	LANE_BUSY					/* a request is under way */
 } LanePhase;
 
+/* Labels of loads that may be left of an earlier life, or of another pipeline. */
+typedef struct OldLabels
+{
+	char		uid[DBMAZZ_UID_SIZE];
+	uint64		epoch;
+	uint64		sequence;		/* the first of LABEL_WINDOW */
+	bool		is_dropped;		/* dbmazz.dropped_lanes has them */
+} OldLabels;
+
 typedef struct Lane
 {
 	dlist_node	node;			/* in DbmazzShipper.working, if is_working */
@@ -39,8 +48,8 @@ typedef struct Lane
 
 	/* labels */
 	bool		settled;
-	uint64		old_epoch;		/* labels that may be left of an earlier life */
-	uint64		old_sequence;
+	List	   *old;			/* of OldLabels; empty once settled */
+	int			nsettled;		/* the first so many of them are */
 	uint64		sequence;		/* of the load under way, or the next */
 	uint64		durable;		/* what the catalogs say; valid if settled */
 
@@ -70,6 +79,7 @@ struct DbmazzShipper
 	MemoryContext cxt;
 	DbmazzPipeline *p;
 	int32		id;
+	char	   *destination;	/* its identity */
 	char		uid[DBMAZZ_UID_SIZE];
 	uint64		epoch;
 	const DbmazzSinkRoutine *routine;

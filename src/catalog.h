@@ -4,8 +4,8 @@
  *
  * NOTES
  *	  All functions run SPI inside the caller's transaction, as the owner of the
- *	  tables and with a search_path of their own, and may longjmp.  Results are palloc'd in the memory
- *	  context that was current at the call.
+ *	  tables and with a search_path of their own, and may longjmp.
+ *	  Results are palloc'd in the memory context that was current at the call.
  */
 #ifndef DBMAZZ_CATALOG_H
 #define DBMAZZ_CATALOG_H

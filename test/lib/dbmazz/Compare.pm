@@ -9,7 +9,8 @@
 # 1e+20 is 1e20, and 1.50 in a DECIMAL(10,3) is 1.500.  On a mismatch the first
 # ten differences are shown.
 #
-# Columns that only the target has (audit columns) are not compared.
+# A source "ONLY parent" is a table without those that inherit from it.  Columns
+# that only the target has (audit columns) are not compared.
 
 package dbmazz::Compare;
 
@@ -109,6 +110,7 @@ sub source_rows
 sub _columns
 {
 	my ($node, $database, $table, $only) = @_;
+	(my $relation = $table) =~ s/^ONLY //;
 	my $rows = $node->safe_psql($database, <<~"SQL");
 		SELECT json_build_object('name', attname, 'type', base, 'key', is_key) FROM (
 			SELECT a.attnum, a.attname,
@@ -118,7 +120,7 @@ sub _columns
 				coalesce(a.attnum = ANY (i.indkey), false) AS is_key
 			FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
 				LEFT JOIN pg_index i ON i.indrelid = a.attrelid AND i.indisprimary
-			WHERE a.attrelid = '$table'::regclass AND a.attnum > 0 AND NOT a.attisdropped) c
+			WHERE a.attrelid = '$relation'::regclass AND a.attnum > 0 AND NOT a.attisdropped) c
 		ORDER BY attnum
 		SQL
 	my @columns = map { $json->decode($_) } split /\n/, $rows;

@@ -361,11 +361,13 @@ qualified_name(const DbmazzPublishedTable *table)
 	return quote_qualified_identifier(table->schema, table->name);
 }
 
+/* Without a list all columns are, apart from generated ones. */
 static bool
-is_published(const DbmazzPublishedTable *table, int16 attnum)
+is_published(const DbmazzPublishedTable *table, TupleDesc tupdesc,
+			 int16 attnum)
 {
 	if (table->ncolumns < 0)
-		return true;
+		return TupleDescAttr(tupdesc, attnum - 1)->attgenerated == '\0';
 	for (int i = 0; i < table->ncolumns; i++)
 	{
 		if (table->columns[i] == attnum)
@@ -513,13 +515,19 @@ check_table(const DbmazzPublishedTable *table,
 						 "publication.")));
 	for (int i = 0; i < nkeys; i++)
 	{
-		if (!is_published(table, keys[i]))
+		TupleDesc	tupdesc = RelationGetDescr(rel);
+
+		if (!is_published(table, tupdesc, keys[i]))
 			ereport(ERROR,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 					 errmsg("column \"%s\" of the key of table %s is not "
 							"published",
 							get_attname(table->relid, keys[i], false),
 							qualified_name(table)),
+					 TupleDescAttr(tupdesc, keys[i] - 1)->attgenerated ?
+					 errhint("Generated columns can be published from "
+							 "PostgreSQL 18 on, with publish_generated_columns "
+							 "= stored.") :
 					 errhint("Add the column to the publication's column "
 							 "list.")));
 	}

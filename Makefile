@@ -35,6 +35,7 @@ OBJS = $(CORE_OBJS) \
 	src/sink.o \
 	src/worker.o \
 	src/relation.o \
+	src/batcher_keys.o \
 	src/batcher.o \
 	src/changes.o \
 	src/decoder.o \

@@ -3,16 +3,6 @@
  *		Fills batches with encoded rows and decides when to seal them.
  *
  * NOTES
- *	  Order per key.  The rows of a table may be in several open batches, one
- *	  for each column set.  Lanes ship batches in the order in which they were
- *	  sealed, so a key must never be in two open batches: while a table has more
- *	  than one, a hash table says which keys are where, and a row whose key is in
- *	  another batch seals all of the table's first.  One exception: the batch of
- *	  full rows is always sealed behind the partial ones, so a full row may follow
- *	  a partial one of its key without that.  The hash table is thrown away
- *	  whenever one of them is sealed, as keys are not entered while a batch is
- *	  alone; if need be it is made again from the batches that are open then.
- *
  *	  No deadlock for lack of space.  When no segment is free, we wait as long as
  *	  sealed batches are on their way: those need nothing more, and the shipper
  *	  will free them.  (Sealing more at that point would only make small loads.)
@@ -23,52 +13,17 @@
  */
 #include "postgres.h"
 
-#include "batcher.h"
+#include "batcher_private.h"
 #include "debug_point.h"
 #include "guc.h"
-#include "lib/ilist.h"
 #include "miscadmin.h"
 #include "queue.h"
 #include "storage/latch.h"
-#include "utils/hsearch.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #define SPACE_WAIT_MS	1000	/* only a fallback: a freed batch wakes us */
 #define BATCH_SHARE		4		/* a batch may take 1/4 of the reservation */
-
-typedef struct DbmazzOpenBatch
-{
-	dlist_node	node;
-	DbmazzBatchWriter writer;
-	DbmazzRelation *rel;
-	DbmazzColumnSet *set;
-	TimestampTz opened_at;
-	XLogRecPtr	last_commit_lsn;
-	TimestampTz last_commit_time;
-} DbmazzOpenBatch;
-
-struct DbmazzBatcher
-{
-	MemoryContext cxt;
-	DbmazzPipeline *p;
-	uint32		wait_event;
-	void		(*while_waiting) (void *arg);
-	void	   *arg;
-	dlist_head	open;			/* of DbmazzOpenBatch, oldest first */
-	XLogRecPtr	final_lsn;		/* of the transaction */
-	TimestampTz commit_time;
-	uint32		sequence;		/* of the change in it */
-	const DbmazzRelation *writing;	/* a row of it is being written */
-	const DbmazzBatchWriter *opening;	/* of a batch that is not in 'open' yet */
-	DbmazzError error;
-};
-
-typedef struct KeyEntry
-{
-	uint32		hash;
-	DbmazzColumnSet *set;
-} KeyEntry;
 
 static DbmazzSegment *alloc_segment(void *arg, uint32 *index);
 static void seal(DbmazzBatcher *b, DbmazzOpenBatch *ob);
@@ -152,14 +107,6 @@ alloc_segment(void *arg, uint32 *index)
 	}
 }
 
-static void
-forget_keys(DbmazzRelation *rel)
-{
-	if (rel->keys != NULL)
-		hash_destroy(rel->keys);
-	rel->keys = NULL;
-}
-
 /* Take back an open batch that has no complete row. */
 static void
 discard(DbmazzBatcher *b, DbmazzOpenBatch *ob)
@@ -174,7 +121,7 @@ discard(DbmazzBatcher *b, DbmazzOpenBatch *ob)
 	dlist_delete(&ob->node);
 	ob->set->open = NULL;
 	ob->rel->nopen--;
-	forget_keys(ob->rel);
+	dbmazz_batcher_forget_keys(ob->rel);
 	pfree(ob);
 }
 
@@ -194,7 +141,7 @@ seal(DbmazzBatcher *b, DbmazzOpenBatch *ob)
 	dlist_delete(&ob->node);
 	ob->set->open = NULL;
 	rel->nopen--;
-	forget_keys(rel);
+	dbmazz_batcher_forget_keys(rel);
 	dbmazz_queue_seal(b->p, ob->writer.head, ob->writer.nrows,
 					  ob->writer.nsegments, ob->writer.nbytes,
 					  ob->last_commit_lsn, ob->last_commit_time);
@@ -224,73 +171,6 @@ seal_all(DbmazzBatcher *b)
 		dbmazz_batcher_seal_relation(b,
 									 dlist_head_element(DbmazzOpenBatch, node,
 														&b->open)->rel);
-}
-
-/* ---- keys ---------------------------------------------------------------- */
-
-/* Enter the keys of a batch that was alone so far. */
-static void
-collect_keys(DbmazzRelation *rel, DbmazzColumnSet *set)
-{
-	DbmazzBatchView view = {0};
-	DbmazzRowCursor cursor;
-	DbmazzRowEntry *entry;
-	DbmazzSegment *segment;
-
-	view.pool = dbmazz_queue_pool();
-	view.head = set->open->writer.head;
-	dbmazz_rows_begin(&cursor, &view);
-	while ((entry = dbmazz_rows_next(&cursor, &segment)) != NULL)
-	{
-		KeyEntry   *k = hash_search(rel->keys, &entry->key_hash, HASH_ENTER,
-									NULL);
-
-		k->set = set;
-	}
-}
-
-static void
-start_keys(DbmazzBatcher *b, DbmazzRelation *rel)
-{
-	HASHCTL		ctl = {0};
-	DbmazzColumnSet *set;
-
-	ctl.keysize = sizeof(uint32);
-	ctl.entrysize = sizeof(KeyEntry);
-	ctl.hcxt = b->cxt;
-	rel->keys = hash_create("dbmazz keys", 1024, &ctl,
-							HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	for (set = rel->partial; set != NULL; set = set->next)
-	{
-		if (set->open != NULL)
-			collect_keys(rel, set);
-	}
-	/* last, for of a key that is in two sets the full row is the newer one */
-	if (rel->full.open != NULL)
-		collect_keys(rel, &rel->full);
-}
-
-/* See "Order per key" above; two keys with one hash only seal too early. */
-static void
-note_key(DbmazzBatcher *b, DbmazzRelation *rel, DbmazzColumnSet *set,
-		 const DbmazzRowSource *source)
-{
-	bool		alone = rel->nopen == 0 ||
-		(rel->nopen == 1 && set->open != NULL);
-	uint32		hash;
-	bool		found;
-	KeyEntry   *k;
-
-	if (alone)
-		return;
-	if (rel->keys == NULL)
-		start_keys(b, rel);
-	hash = dbmazz_json_key_hash(set->plan, source);
-	k = hash_search(rel->keys, &hash, HASH_ENTER, &found);
-	if (found && k->set != set && k->set->open != NULL && set != &rel->full)
-		dbmazz_batcher_seal_relation(b, rel);
-	else
-		k->set = set;
 }
 
 /* ---- rows ---------------------------------------------------------------- */
@@ -417,7 +297,7 @@ dbmazz_batcher_row(DbmazzBatcher *batcher, DbmazzRelation *rel,
 {
 	DbmazzStatus status;
 
-	note_key(batcher, rel, set, source);
+	dbmazz_batcher_note_key(batcher, rel, set, source);
 	status = write_row(batcher, rel, set, source, op);
 	if (status == DBMAZZ_OK)
 	{

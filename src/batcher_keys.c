@@ -1,0 +1,99 @@
+/*
+ * batcher_keys.c
+ *		Keeps the changes of a key in order across the column sets of a table.
+ *
+ * NOTES
+ *	  Order per key.  The rows of a table may be in several open batches, one
+ *	  for each column set.  Lanes ship batches in the order in which they were
+ *	  sealed, so a key must never be in two open batches: while a table has more
+ *	  than one, a hash table says which keys are where, and a row whose key is in
+ *	  another batch seals all of the table's first.  One exception: the batch of
+ *	  full rows is always sealed behind the partial ones, so a full row may follow
+ *	  a partial one of its key without that.  The hash table is thrown away
+ *	  whenever one of them is sealed, as keys are not entered while a batch is
+ *	  alone; if need be it is made again from the batches that are open then.
+ */
+#include "postgres.h"
+
+#include "batcher_private.h"
+#include "queue.h"
+#include "utils/hsearch.h"
+
+typedef struct KeyEntry
+{
+	uint32		hash;
+	DbmazzColumnSet *set;
+} KeyEntry;
+
+void
+dbmazz_batcher_forget_keys(DbmazzRelation *rel)
+{
+	if (rel->keys != NULL)
+		hash_destroy(rel->keys);
+	rel->keys = NULL;
+}
+
+/* Enter the keys of a batch that was alone so far. */
+static void
+collect_keys(DbmazzRelation *rel, DbmazzColumnSet *set)
+{
+	DbmazzBatchView view = {0};
+	DbmazzRowCursor cursor;
+	DbmazzRowEntry *entry;
+	DbmazzSegment *segment;
+
+	view.pool = dbmazz_queue_pool();
+	view.head = set->open->writer.head;
+	dbmazz_rows_begin(&cursor, &view);
+	while ((entry = dbmazz_rows_next(&cursor, &segment)) != NULL)
+	{
+		KeyEntry   *k = hash_search(rel->keys, &entry->key_hash, HASH_ENTER,
+									NULL);
+
+		k->set = set;
+	}
+}
+
+static void
+start_keys(DbmazzBatcher *b, DbmazzRelation *rel)
+{
+	HASHCTL		ctl = {0};
+	DbmazzColumnSet *set;
+
+	ctl.keysize = sizeof(uint32);
+	ctl.entrysize = sizeof(KeyEntry);
+	ctl.hcxt = b->cxt;
+	rel->keys = hash_create("dbmazz keys", 1024, &ctl,
+							HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	for (set = rel->partial; set != NULL; set = set->next)
+	{
+		if (set->open != NULL)
+			collect_keys(rel, set);
+	}
+	/* last, for of a key that is in two sets the full row is the newer one */
+	if (rel->full.open != NULL)
+		collect_keys(rel, &rel->full);
+}
+
+/* See "Order per key" above; two keys with one hash only seal too early. */
+void
+dbmazz_batcher_note_key(DbmazzBatcher *b, DbmazzRelation *rel,
+						DbmazzColumnSet *set, const DbmazzRowSource *source)
+{
+	bool		alone = rel->nopen == 0 ||
+		(rel->nopen == 1 && set->open != NULL);
+	uint32		hash;
+	bool		found;
+	KeyEntry   *k;
+
+	if (alone)
+		return;
+	if (rel->keys == NULL)
+		start_keys(b, rel);
+	hash = dbmazz_json_key_hash(set->plan, source);
+	k = hash_search(rel->keys, &hash, HASH_ENTER, &found);
+	if (found && k->set != set && k->set->open != NULL && set != &rel->full)
+		dbmazz_batcher_seal_relation(b, rel);
+	else
+		k->set = set;
+}

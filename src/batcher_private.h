@@ -1,0 +1,49 @@
+/*
+ * batcher_private.h
+ *		Open batches, as the files of the batcher see them.
+ */
+#ifndef DBMAZZ_BATCHER_PRIVATE_H
+#define DBMAZZ_BATCHER_PRIVATE_H
+
+#include "batcher.h"
+#include "lib/ilist.h"
+
+typedef struct DbmazzOpenBatch
+{
+	dlist_node	node;
+	DbmazzBatchWriter writer;
+	DbmazzRelation *rel;
+	DbmazzColumnSet *set;
+	TimestampTz opened_at;
+	XLogRecPtr	last_commit_lsn;
+	TimestampTz last_commit_time;
+} DbmazzOpenBatch;
+
+struct DbmazzBatcher
+{
+	MemoryContext cxt;
+	DbmazzPipeline *p;
+	uint32		wait_event;
+	void		(*while_waiting) (void *arg);
+	void	   *arg;
+	dlist_head	open;			/* of DbmazzOpenBatch, oldest first */
+	XLogRecPtr	final_lsn;		/* of the transaction */
+	TimestampTz commit_time;
+	uint32		sequence;		/* of the change in it */
+	const DbmazzRelation *writing;	/* a row of it is being written */
+	const DbmazzBatchWriter *opening;	/* of a batch that is not in 'open' yet */
+	DbmazzError error;
+};
+
+/*
+ * A row of 'set' is about to be written: seals the open batches of the table
+ * first if the order of the key's changes demands it.
+ */
+extern void dbmazz_batcher_note_key(DbmazzBatcher *b, DbmazzRelation *rel,
+									DbmazzColumnSet *set,
+									const DbmazzRowSource *source);
+
+/* A batch of the table is gone: what is known of keys does not hold any more. */
+extern void dbmazz_batcher_forget_keys(DbmazzRelation *rel);
+
+#endif							/* DBMAZZ_BATCHER_PRIVATE_H */

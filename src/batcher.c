@@ -125,6 +125,20 @@ discard(DbmazzBatcher *b, DbmazzOpenBatch *ob)
 	pfree(ob);
 }
 
+/* Seal it, and remember it as the last one of the table. */
+static void
+hand_over(DbmazzBatcher *b, DbmazzRelation *rel,
+		  const DbmazzBatchWriter *writer, XLogRecPtr last_commit_lsn,
+		  TimestampTz last_commit_time)
+{
+	rel->sealed_head = writer->head;
+	rel->sealed_generation =
+		pg_atomic_read_u32(&dbmazz_queue_batch(writer->head)->generation);
+	dbmazz_queue_seal(b->p, writer->head, writer->nrows, writer->nsegments,
+					  writer->nbytes, last_commit_lsn, last_commit_time);
+	DBMAZZ_DEBUG_POINT("batch_sealed");
+}
+
 static void
 seal(DbmazzBatcher *b, DbmazzOpenBatch *ob)
 {
@@ -135,18 +149,12 @@ seal(DbmazzBatcher *b, DbmazzOpenBatch *ob)
 		discard(b, ob);
 		return;
 	}
-	rel->sealed_head = ob->writer.head;
-	rel->sealed_generation =
-		pg_atomic_read_u32(&dbmazz_queue_batch(ob->writer.head)->generation);
 	dlist_delete(&ob->node);
 	ob->set->open = NULL;
 	rel->nopen--;
 	dbmazz_batcher_forget_keys(rel);
-	dbmazz_queue_seal(b->p, ob->writer.head, ob->writer.nrows,
-					  ob->writer.nsegments, ob->writer.nbytes,
-					  ob->last_commit_lsn, ob->last_commit_time);
+	hand_over(b, rel, &ob->writer, ob->last_commit_lsn, ob->last_commit_time);
 	pfree(ob);
-	DBMAZZ_DEBUG_POINT("batch_sealed");
 }
 
 void
@@ -327,32 +335,66 @@ dbmazz_batcher_row(DbmazzBatcher *batcher, DbmazzRelation *rel,
 	dbmazz_batcher_stop(batcher, rel, &batcher->error);
 }
 
+/* ---- control batches ------------------------------------------------------ */
+
+/* One attempt to make one; on failure nothing of it is left. */
+static DbmazzStatus
+try_control(DbmazzBatcher *b, DbmazzRelation *rel, DbmazzBatchWriter *writer,
+			const void *data, Size len)
+{
+	DbmazzStatus status;
+
+	b->opening = writer;
+	status = dbmazz_batch_begin(writer, alloc_segment, b, rel->full.desc);
+	if (status == DBMAZZ_OK && len > 0)
+		status = dbmazz_row_begin(writer);
+	if (status == DBMAZZ_OK && len > 0)
+		status = dbmazz_row_put(writer, data, len);
+	b->opening = NULL;
+	if (status != DBMAZZ_OK)
+		dbmazz_queue_free_chain(b->p, writer->head);
+	return status;
+}
+
+/*
+ * Put a batch that is no load behind all that the table has open.  'data', if
+ * there is any, is its only row.
+ */
+static void
+put_control(DbmazzBatcher *b, DbmazzRelation *rel, DbmazzBatchKind kind,
+			const void *data, Size len)
+{
+	DbmazzBatchWriter writer = {0};
+
+	dbmazz_batcher_seal_relation(b, rel);
+	if (try_control(b, rel, &writer, data, len) != DBMAZZ_OK)
+	{
+		seal_all(b);
+		if (try_control(b, rel, &writer, data, len) != DBMAZZ_OK)
+			elog(ERROR, "could not begin a batch");
+	}
+	dbmazz_queue_open(b->p, writer.head, kind, rel->relid, b->final_lsn,
+					  b->commit_time);
+	if (len > 0)
+		dbmazz_row_end(&writer, DBMAZZ_ROW_INSERT, 0, 0, b->final_lsn,
+					   b->sequence++);
+	hand_over(b, rel, &writer, b->final_lsn, b->commit_time);
+}
+
+void
+dbmazz_batcher_truncate(DbmazzBatcher *batcher, DbmazzRelation *rel)
+{
+	put_control(batcher, rel, DBMAZZ_BATCH_TRUNCATE, NULL, 0);
+}
+
 void
 dbmazz_batcher_stop(DbmazzBatcher *batcher, DbmazzRelation *rel,
 					const DbmazzError *error)
 {
-	DbmazzBatchWriter writer = {0};
-
 	if (rel->stopped)
 		return;
 	rel->stopped = true;
-	seal_all(batcher);
-
-	batcher->opening = &writer;
-	if (dbmazz_batch_begin(&writer, alloc_segment, batcher,
-						   rel->full.desc) != DBMAZZ_OK ||
-		dbmazz_row_begin(&writer) != DBMAZZ_OK)
-		elog(ERROR, "could not begin a batch");
-	dbmazz_queue_open(batcher->p, writer.head, DBMAZZ_BATCH_STOP, rel->relid,
-					  batcher->final_lsn, batcher->commit_time);
-	if (dbmazz_row_put(&writer, (const char *) error,
-					   sizeof(*error)) != DBMAZZ_OK)
-		elog(ERROR, "could not write an error record");
-	batcher->opening = NULL;
-	dbmazz_row_end(&writer, DBMAZZ_ROW_INSERT, 0, 0, batcher->final_lsn,
-				   batcher->sequence++);
-	dbmazz_queue_seal(batcher->p, writer.head, writer.nrows, writer.nsegments,
-					  writer.nbytes, batcher->final_lsn, batcher->commit_time);
+	put_control(batcher, rel, DBMAZZ_BATCH_STOP, error, sizeof(*error));
 }
 
 /* ---- time ---------------------------------------------------------------- */

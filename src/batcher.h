@@ -42,6 +42,10 @@ extern void dbmazz_batcher_row(DbmazzBatcher *batcher, DbmazzRelation *rel,
 							   DbmazzColumnSet *set,
 							   const DbmazzRowSource *source, DbmazzRowOp op);
 
+/* The table was truncated here: its target is emptied between two loads. */
+extern void dbmazz_batcher_truncate(DbmazzBatcher *batcher,
+									DbmazzRelation *rel);
+
 /* The table stops here, with this error. */
 extern void dbmazz_batcher_stop(DbmazzBatcher *batcher, DbmazzRelation *rel,
 								const DbmazzError *error);

@@ -11,7 +11,9 @@
  *				row becomes a partial update of just the columns that came
  *	  UPDATE	of the key: delete of the old key, then upsert, in this order
  *	  DELETE	delete by key
- *	  TRUNCATE	stops the table, or is ignored (dbmazz.truncate_mode)
+ *	  TRUNCATE	empties the target between the loads around it; or stops the
+ *				table, or is ignored (dbmazz.truncate_mode).  The sequences that
+ *				it may restart are nothing that the target has
  */
 #include "postgres.h"
 
@@ -226,10 +228,14 @@ apply_truncate(DbmazzChanges *c)
 
 		if (rel == NULL || dbmazz_truncate_mode == DBMAZZ_TRUNCATE_IGNORE)
 			continue;
-		stop_table(c, rel, "was truncated, which cannot be replayed yet",
-				   "Truncate the target table, set truncate_mode=ignore for the "
-				   "pipeline with dbmazz.alter_pipeline(), then stop and start "
-				   "the pipeline.");
+		if (dbmazz_truncate_mode == DBMAZZ_TRUNCATE_STOP)
+			stop_table(c, rel, "was truncated",
+					   "Set truncate_mode=apply for the pipeline with "
+					   "dbmazz.alter_pipeline(); or empty the target table and "
+					   "set truncate_mode=ignore; then stop and start the "
+					   "pipeline.");
+		else
+			dbmazz_batcher_truncate(c->batcher, rel);
 	}
 }
 

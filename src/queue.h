@@ -32,8 +32,9 @@ typedef enum DbmazzBatchState
 typedef enum DbmazzBatchKind
 {
 	DBMAZZ_BATCH_ROWS = 0,
-	DBMAZZ_BATCH_STOP			/* one row with a DbmazzError: the table must
+	DBMAZZ_BATCH_STOP,			/* one row with a DbmazzError: the table must
 								 * stop here */
+	DBMAZZ_BATCH_TRUNCATE		/* no rows: the target is emptied here */
 } DbmazzBatchKind;
 
 /* About a batch; written by its owner of the moment. */

@@ -82,6 +82,12 @@ prepare_batch(DbmazzShipper *s, Lane *lane)
 	lane->prepared = true;
 }
 
+static DbmazzBatchKind
+first_kind(const Lane *lane)
+{
+	return dbmazz_queue_batch(dbmazz_lane_first_batch(lane))->kind;
+}
+
 /* A lane that failed has loaded its batch, or has stopped. */
 static void
 no_longer_failing(DbmazzShipper *s)
@@ -136,6 +142,21 @@ stop_as_told(DbmazzShipper *s, Lane *lane)
 	stop_lane(s, lane, &error);
 }
 
+/* The lane must empty its target, and this sink cannot do that. */
+static void
+cannot_truncate(DbmazzShipper *s, Lane *lane)
+{
+	DbmazzError error;
+
+	dbmazz_error_set(&error, DBMAZZ_ERR_UNSUPPORTED, 0,
+					 "table %s was truncated, which sink \"%s\" cannot do",
+					 lane->source, s->routine->name);
+	dbmazz_error_hint(&error, "Empty the target, set truncate_mode=ignore for "
+					  "the pipeline with dbmazz.alter_pipeline(), then stop and "
+					  "start the pipeline.");
+	stop_lane(s, lane, &error);
+}
+
 /* ---- requests ------------------------------------------------------------ */
 
 static void
@@ -152,6 +173,8 @@ start_request(DbmazzShipper *s, Lane *lane, DbmazzRequestKind kind)
 	s->routine->start(s->sink, &lane->request);
 	if (kind == DBMAZZ_REQUEST_LOAD)
 		DBMAZZ_DEBUG_POINT("request_started");
+	if (kind == DBMAZZ_REQUEST_TRUNCATE)
+		DBMAZZ_DEBUG_POINT("truncate_started");
 }
 
 static void
@@ -191,12 +214,14 @@ start_settle(DbmazzShipper *s, Lane *lane)
 /*
  * What became of the load in doubt?  The target may take its whole time limit
  * to give up a load whose client is gone; where it goes on saying "under way",
- * the load is cancelled, and then its state is final.
+ * the load is cancelled, and then its state is final.  Of a TRUNCATE nobody keeps
+ * the state; it is cancelled, and then sent again.
  */
 static void
 start_resolve(DbmazzShipper *s, Lane *lane)
 {
-	if (lane->doubts < DOUBTS_BEFORE_CANCEL)
+	if (lane->doubts < DOUBTS_BEFORE_CANCEL &&
+		first_kind(lane) != DBMAZZ_BATCH_TRUNCATE)
 	{
 		start_request(s, lane, DBMAZZ_REQUEST_RESOLVE);
 		return;
@@ -237,12 +262,21 @@ cover_label(DbmazzShipper *s, Lane *lane)
 void
 dbmazz_lane_drive(DbmazzShipper *s, Lane *lane, TimestampTz now)
 {
+	DbmazzBatchKind kind;
+
 	if (lane->phase != LANE_IDLE || slist_is_empty(&lane->queue) ||
 		lane->retry_at > now)
 		return;
-	if (dbmazz_queue_batch(dbmazz_lane_first_batch(lane))->kind == DBMAZZ_BATCH_STOP)
+	kind = first_kind(lane);
+	if (kind == DBMAZZ_BATCH_STOP)
 	{
 		stop_as_told(s, lane);
+		return;
+	}
+	if (kind == DBMAZZ_BATCH_TRUNCATE &&
+		(s->routine->capabilities & DBMAZZ_SINK_TRUNCATE) == 0)
+	{
+		cannot_truncate(s, lane);
 		return;
 	}
 	if (s->nbusy >= dbmazz_max_connections)
@@ -261,7 +295,8 @@ dbmazz_lane_drive(DbmazzShipper *s, Lane *lane, TimestampTz now)
 	if (!lane->prepared)
 		prepare_batch(s, lane);
 	format_label(lane, s->uid, s->epoch, lane->sequence, lane->label);
-	start_request(s, lane, DBMAZZ_REQUEST_LOAD);
+	start_request(s, lane, kind == DBMAZZ_BATCH_TRUNCATE ?
+				  DBMAZZ_REQUEST_TRUNCATE : DBMAZZ_REQUEST_LOAD);
 }
 
 /* ---- outcomes ------------------------------------------------------------ */
@@ -289,7 +324,9 @@ note_failure(DbmazzShipper *s, Lane *lane, const DbmazzCompletion *c)
 							   DBMAZZ_STATE_RETRYING);
 	if (is_news)
 		dbmazz_report(LOG, ERRCODE_CONNECTION_FAILURE,
-					  psprintf("load into %s failed, next attempt in %u ms",
+					  psprintf("%s %s failed, next attempt in %u ms",
+							   lane->request.kind == DBMAZZ_REQUEST_TRUNCATE ?
+							   "TRUNCATE of" : "load into",
 							   lane->target, delay), &c->error);
 }
 
@@ -314,7 +351,10 @@ batch_loaded(DbmazzShipper *s, Lane *lane)
 
 	pg_atomic_fetch_add_u64(&counters->rows, lane->request.nrows);
 	pg_atomic_fetch_add_u64(&counters->changes, lane->view.nrows);
-	pg_atomic_fetch_add_u64(&counters->batches, 1);
+	if (first_kind(lane) == DBMAZZ_BATCH_ROWS)
+		pg_atomic_fetch_add_u64(&counters->batches, 1);
+	else
+		DBMAZZ_DEBUG_POINT("truncated");
 	pg_atomic_write_u32(&s->p->healthy, 1);
 	s->shipped_lsn = Max(s->shipped_lsn, lsn);
 	lane->sequence++;
@@ -337,10 +377,11 @@ dbmazz_lane_complete(DbmazzShipper *s, Lane *lane, const DbmazzCompletion *c)
 	if (kind == DBMAZZ_REQUEST_SETTLE && c->outcome == DBMAZZ_DONE)
 	{
 		/* old labels, or that of the load that is in doubt */
-		if (lane->in_doubt)
-			lane->doubts = 0;
-		else
+		if (!lane->in_doubt)
 			lane->nsettled++;
+		else if (first_kind(lane) == DBMAZZ_BATCH_TRUNCATE)
+			lane->in_doubt = false;
+		lane->doubts = 0;
 		return;
 	}
 	if (c->outcome == DBMAZZ_DONE)
@@ -349,7 +390,8 @@ dbmazz_lane_complete(DbmazzShipper *s, Lane *lane, const DbmazzCompletion *c)
 		batch_loaded(s, lane);
 		return;
 	}
-	if (c->outcome == DBMAZZ_REJECT && kind == DBMAZZ_REQUEST_LOAD)
+	if (c->outcome == DBMAZZ_REJECT && (kind == DBMAZZ_REQUEST_LOAD ||
+										kind == DBMAZZ_REQUEST_TRUNCATE))
 	{
 		stop_lane(s, lane, &c->error);
 		return;

@@ -1,4 +1,4 @@
-# TRUNCATE stops the table alone, or is ignored; what follows is not lost.
+# What a TRUNCATE does in each truncate_mode; what follows is not lost.
 
 use strict;
 use warnings;
@@ -15,7 +15,7 @@ my ($node, $target) = start_stream(
 		CREATE TABLE children (id int PRIMARY KEY, parent int REFERENCES parents);
 		SQL
 	tables => [qw(orders items parents children)],
-	settings => ['flush_interval=0']);
+	settings => [ 'flush_interval=0', 'truncate_mode=stop' ]);
 
 query($node, <<~'SQL');
 	INSERT INTO orders SELECT i, 'a' FROM generate_series(1, 20) i;
@@ -36,7 +36,7 @@ query($node, <<~'SQL');
 	SQL
 my $why = wait_for_stop($node, 'orders');
 like($why, qr/"public\.orders" was truncated/, 'a truncated table stops');
-like($why, qr/truncate_mode=ignore/, 'with a hint');
+like($why, qr/truncate_mode=apply.*truncate_mode=ignore/s, 'with a hint');
 query($node, q(INSERT INTO items VALUES (100, 'goes on')));
 query($node, q(INSERT INTO orders VALUES (101, 'waits')));
 same_rows($node, $target, 'items');
@@ -96,6 +96,29 @@ wait_for_stop($node, $_) for qw(parents children);
 query($node, q(INSERT INTO orders VALUES (200, 'x'); UPDATE items SET note = 'y' WHERE id < 10));
 same_rows($node, $target, qw(orders items));
 is(stopped_tables($node), 'children parents', 'one TRUNCATE stops all of its tables');
+
+
+# auto and apply, where nobody has said how to truncate the target.
+for my $mode (qw(auto apply))
+{
+	$target->sql("TRUNCATE TABLE $_", 'shop') for qw(parents children);
+	restart_stream($node, sub {
+		query($node, q(SELECT dbmazz.alter_pipeline('shop', settings => '{truncate_mode=ignore}')));
+	});
+	arrived($node);
+	restart_stream($node, sub {
+		query($node, qq(SELECT dbmazz.alter_pipeline('shop', settings => '{truncate_mode=$mode}')));
+	});
+	query($node, 'INSERT INTO parents VALUES (1)');
+	same_rows($node, $target, 'parents');
+	query($node, 'TRUNCATE parents CASCADE');
+	query($node, 'INSERT INTO parents VALUES (2)');
+	like(wait_for_stop($node, 'parents'), qr/truncate/, "$mode: the table stops where the sink cannot truncate");
+	wait_for_stop($node, 'children');
+	is($target->count('shop', 'parents'), 1, 'nothing of what follows is sent');
+	query($node, "UPDATE items SET note = '$mode' WHERE id < 10");
+	same_rows($node, $target, qw(orders items));
+}
 
 $node->stop;
 done_testing();

@@ -5,7 +5,8 @@
  *
  * NOTES
  *	  Rows are the objects that other sinks send, one a line, "__op" telling
- *	  upsert (0) from delete (1).  A load is done when its lines are on disk.
+ *	  upsert (0) from delete (1).  A TRUNCATE is the line {"truncate":"target"}:
+ *	  all rows before it are gone.  A load is done when its lines are on disk.
  *	  After an error the file is cut back to what it was before the load; after
  *	  a crash, to its last whole line.  So a line is never torn, but a load may be
  *	  there twice or in part.
@@ -22,6 +23,7 @@
 #include <unistd.h>
 
 #include "core/body.h"
+#include "core/encode_json.h"
 #include "dbmazz_sink.h"
 
 #define PIECE_SIZE		65536
@@ -69,6 +71,10 @@ static const char *find_path(const DbmazzOption *given, int ngiven,
 							 DbmazzError *err);
 static bool append(FileState *sink, const DbmazzRequest *request,
 				   uint64_t *bytes, DbmazzError *err);
+static bool append_truncation(FileState *sink, const char *target,
+							  DbmazzError *err);
+static bool finish(int fd, off_t start, bool ok, const char *target,
+				   DbmazzError *err);
 static int	open_file(FileState *sink, const char *target, off_t *end,
 					  DbmazzError *err);
 static bool file_name(const FileState *sink, const char *target, char *out);
@@ -83,7 +89,7 @@ static const DbmazzSinkRoutine routine = {
 	.struct_size = sizeof(DbmazzSinkRoutine),
 	.name = "file",
 	.encodings = DBMAZZ_ENCODING_JSON,
-	.capabilities = 0,
+	.capabilities = DBMAZZ_SINK_TRUNCATE,
 	.options = options,
 	.noptions = sizeof(options) / sizeof(options[0]),
 	.check = file_check,
@@ -166,6 +172,9 @@ file_start(void *state, const DbmazzRequest *request)
 	if (request->kind == DBMAZZ_REQUEST_LOAD &&
 		!append(sink, request, &done->completion.bytes,
 				&done->completion.error))
+		done->completion.outcome = DBMAZZ_RETRY;
+	if (request->kind == DBMAZZ_REQUEST_TRUNCATE &&
+		!append_truncation(sink, request->target, &done->completion.error))
 		done->completion.outcome = DBMAZZ_RETRY;
 
 	/* A load that was not reported as done was cut off again. */
@@ -323,15 +332,45 @@ append(FileState *sink, const DbmazzRequest *request, uint64_t *bytes,
 		ok = write_all(fd, sink->piece, n, pos);
 		pos += (off_t) n;
 	}
+	*bytes = (uint64_t) (pos - start);
+	return finish(fd, start, ok, request->target, err);
+}
+
+static bool
+append_truncation(FileState *sink, const char *target, DbmazzError *err)
+{
+	static const char head[] = "{\"truncate\":\"";
+	static const char tail[] = "\"}\n";
+	size_t		len = strlen(target);
+	off_t		start;
+	size_t		n = sizeof(head) - 1;
+	int			fd;
+
+	dbmazz_error_reset(err);
+	fd = open_file(sink, target, &start, err);
+	if (fd < 0)
+		return false;
+
+	/* A name that is too long for a file has been refused: this fits. */
+	memcpy(sink->piece, head, n);
+	n += dbmazz_json_escape(sink->piece + n, target, len);
+	memcpy(sink->piece + n, tail, sizeof(tail) - 1);
+	n += sizeof(tail) - 1;
+	return finish(fd, start, write_all(fd, sink->piece, n, start), target, err);
+}
+
+/* Make what was written durable, or cut it off again. */
+static bool
+finish(int fd, off_t start, bool ok, const char *target, DbmazzError *err)
+{
 	if (!ok || fsync(fd) != 0)
 	{
-		(void) fail(err, "write", request->target);
+		(void) fail(err, "write", target);
 		if (ftruncate(fd, start) != 0)
 			dbmazz_error_detail(err, "The file could not be cut back either.");
 		ok = false;
 	}
 	(void) close(fd);
-	*bytes = (uint64_t) (pos - start);
 	return ok;
 }
 

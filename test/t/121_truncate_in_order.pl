@@ -12,7 +12,7 @@ use dbmazz::Load;
 use dbmazz::Node;
 
 my @tables = qw(orders items parents children parts part_low part_high);
-my $node = dbmazz::Node->start_new('main', conf => "restart_after_crash = off\ndbmazz.checkpoint_interval = 100\n");
+my $node = dbmazz::Node->start_new('main', conf => settle_settings() . "restart_after_crash = off\n");
 my $files = $node->data_dir . '/dbmazz_file';
 
 sub query { return $node->safe_psql('postgres', $_[0]) }
@@ -114,7 +114,7 @@ same_rows('with rows that waited', qw(orders items parents children part_low par
 
 # a partition, the whole, and one that goes on
 fill();
-query(q(TRUNCATE part_low; INSERT INTO parts VALUES (7, 'new'), (107, 'new')));
+query(q(TRUNCATE part_low; INSERT INTO parts VALUES (7, 'new'), (170, 'new')));
 same_rows('after a TRUNCATE of a partition', qw(part_low part_high));
 query(q(TRUNCATE parts; INSERT INTO parts VALUES (8, 'new'), (108, 'new')));
 same_rows('after a TRUNCATE of all partitions', qw(part_low part_high));

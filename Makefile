@@ -89,7 +89,7 @@ LINK_SINK = $(CC) $(CFLAGS) -shared -o $@ $(filter %.o,$^) $(LDFLAGS) \
 	-Wl,--as-needed -Wl,--version-script=$(srcdir)/src/sinks/exports.map
 
 dbmazz_starrocks.so: $(MODULE_OBJ) $(STARROCKS_OBJS) $(HTTP_OBJS) $(CORE_OBJS)
-	$(LINK_SINK) $(CURL_LIBS) -lcjson
+	$(LINK_SINK) $(CURL_LIBS) -lcjson -lz -lzstd -llz4
 
 dbmazz_null.so: $(MODULE_OBJ) $(NULL_OBJS) $(CORE_OBJS)
 	$(LINK_SINK)

@@ -21,8 +21,12 @@
 #include <stdint.h>
 
 #include "dbmazz_sink.h"
+#include "http/compress.h"
 
 #define DBMAZZ_HTTP_ERROR	256
+
+/* Size of a body that is not known before it has been read. */
+#define DBMAZZ_HTTP_UNKNOWN	UINT64_MAX
 
 typedef struct DbmazzHttp DbmazzHttp;
 typedef struct DbmazzHttpTransfer DbmazzHttpTransfer;
@@ -61,9 +65,14 @@ typedef struct DbmazzHttpRequest
 	size_t		max_answer;		/* bytes of the answer's body to keep; a
 								 * longer one ends the transfer */
 
-	/* Body: exactly 'body_size' bytes from read(), again after rewind(). */
+	/*
+	 * Body: exactly 'body_size' bytes from read(), again after rewind().  One
+	 * of unknown size goes out in chunks, up to where read() returns 0.  The
+	 * transfer fails, and the server does not take the body for complete, if
+	 * read() returns DBMAZZ_READ_FAILED.
+	 */
 	uint64_t	body_size;
-	size_t		(*read) (void *arg, char *out, size_t len);
+	DbmazzReadBody read;
 	void		(*rewind) (void *arg);
 	void	   *arg;
 } DbmazzHttpRequest;

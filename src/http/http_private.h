@@ -38,17 +38,19 @@ struct DbmazzHttpTransfer
 	char		curl_error[CURL_ERROR_SIZE];
 
 	/* the request's body */
-	uint64_t	body_size;
+	bool		chunked;		/* its size was not known in advance */
+	uint64_t	body_size;		/* UNKNOWN until it has ended */
 	uint64_t	given;			/* bytes given to libcurl in this attempt */
 	int64_t		last_given_ms;
 	bool		must_ask;		/* no body before the server asks for it */
 	bool		asked;			/* it has: "100 Continue" */
 	bool		not_asked;		/* it has not, and time is over */
+	bool		not_read;		/* read() has failed */
 	bool		early;			/* the answer began before all was given */
 	bool		has_header;		/* the final answer's header is complete */
 	int64_t		last_got_ms;	/* when the last of an early answer came */
 	int64_t		stall_timeout_ms;
-	size_t		(*read) (void *arg, char *out, size_t len);
+	DbmazzReadBody read;
 	void		(*rewind) (void *arg);
 	void	   *arg;
 };

@@ -55,6 +55,7 @@ dbmazz_transfer_setup(DbmazzHttpTransfer *transfer,
 	}
 	transfer->max_answer = request->max_answer;
 	transfer->body_size = request->body_size;
+	transfer->chunked = request->body_size == DBMAZZ_HTTP_UNKNOWN;
 	transfer->must_ask = request->expect_timeout_ms > 0;
 	transfer->stall_timeout_ms = request->stall_timeout_ms;
 	transfer->read = request->read;
@@ -89,6 +90,8 @@ dbmazz_transfer_finish(DbmazzHttpTransfer *transfer, CURLcode code,
 		answer->complete = false;
 		why = "the answer is too large";
 	}
+	if (transfer->not_read && !answer->complete && why == NULL)
+		why = "the body could not be made";
 	if (transfer->not_asked && !answer->complete && why == NULL)
 		why = "the server did not ask for the body in time";
 	if (answer->complete && answer->status == 0)
@@ -168,9 +171,10 @@ add_headers(DbmazzHttpTransfer *transfer, const DbmazzHttpRequest *request)
 							 "Expect: 100-continue" : "Expect:");
 	if (list == NULL)
 		return false;
-	for (i = 0; i < request->nheaders; i++)
+	for (i = transfer->chunked ? -1 : 0; i < request->nheaders; i++)
 	{
-		longer = curl_slist_append(list, request->headers[i]);
+		longer = curl_slist_append(list, i < 0 ? "Transfer-Encoding: chunked" :
+								   request->headers[i]);
 		if (longer == NULL)
 		{
 			curl_slist_free_all(list);
@@ -248,7 +252,8 @@ set_message(DbmazzHttpTransfer *transfer, const DbmazzHttpRequest *request)
 	{
 		SET(CURLOPT_UPLOAD, 1L);
 		SET(CURLOPT_CUSTOMREQUEST, request->method);
-		SET(CURLOPT_INFILESIZE_LARGE, (curl_off_t) request->body_size);
+		SET(CURLOPT_INFILESIZE_LARGE, transfer->chunked ? (curl_off_t) -1 :
+			(curl_off_t) request->body_size);
 		SET(CURLOPT_EXPECT_100_TIMEOUT_MS, (long) request->expect_timeout_ms);
 	}
 	SET(CURLOPT_READFUNCTION, on_read);
@@ -286,8 +291,18 @@ on_read(char *out, size_t size, size_t nitems, void *arg)
 		return CURL_READFUNC_ABORT;
 	}
 	n = transfer->read(transfer->arg, out, len);
+	if (n == 0 && transfer->chunked)
+	{
+		/* libcurl now sends the chunk that says so */
+		transfer->body_size = transfer->given;
+		answer->phase = DBMAZZ_HTTP_SENT;
+		return 0;
+	}
 	if (n == 0 || n > len)
+	{
+		transfer->not_read = true;
 		return CURL_READFUNC_ABORT;
+	}
 	transfer->given += n;
 	transfer->last_given_ms = dbmazz_http_now_ms();
 	if (answer->bytes_sent < transfer->given)
@@ -310,6 +325,8 @@ on_seek(void *arg, curl_off_t offset, int origin)
 	if (transfer->rewind != NULL)
 		transfer->rewind(transfer->arg);
 	transfer->given = 0;
+	if (transfer->chunked)
+		transfer->body_size = DBMAZZ_HTTP_UNKNOWN;
 	transfer->asked = false;
 	return CURL_SEEKFUNC_OK;
 }

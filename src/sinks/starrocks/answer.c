@@ -48,10 +48,10 @@ static const Fragment fragments[] = {
 	{"no partitions have data available", DBMAZZ_SR_DATA},
 	{"primary key size exceed", DBMAZZ_SR_DATA},
 	{"null value in auto increment", DBMAZZ_SR_DATA},
-	{"illegal json", DBMAZZ_SR_DATA},
-	{"failed to parse json", DBMAZZ_SR_DATA},
-	{"parse json", DBMAZZ_SR_DATA},
-	{"strip_outer_array", DBMAZZ_SR_DATA},
+	{"illegal json", DBMAZZ_SR_UNREADABLE},
+	{"failed to parse json", DBMAZZ_SR_UNREADABLE},
+	{"parse json", DBMAZZ_SR_UNREADABLE},
+	{"strip_outer_array", DBMAZZ_SR_UNREADABLE},
 	{"beyond the json payload limit", DBMAZZ_SR_TOO_LARGE},
 	{"exceed the max size", DBMAZZ_SR_TOO_LARGE},
 	{"streaming_load_max_mb", DBMAZZ_SR_TOO_LARGE},
@@ -382,7 +382,9 @@ judge_failure(const Reply *reply, const DbmazzHttpAnswer *answer,
 	verdict->outcome = outcome_of(verdict->reason);
 	verdict->slow_down = verdict->reason == DBMAZZ_SR_OVERLOAD ||
 		verdict->reason == DBMAZZ_SR_ACCESS;
-	if (verdict->reason == DBMAZZ_SR_DATA && strlen(url) < DBMAZZ_SR_ERROR_URL)
+	if ((verdict->reason == DBMAZZ_SR_DATA ||
+		 verdict->reason == DBMAZZ_SR_UNREADABLE) &&
+		strlen(url) < DBMAZZ_SR_ERROR_URL)
 		strcpy(verdict->error_url, url);
 	set_from_server(err, verdict->reason, "StarRocks",
 					reply->message[0] != '\0' ? reply->message :
@@ -470,6 +472,7 @@ outcome_of(DbmazzSrReason reason)
 		case DBMAZZ_SR_UNCERTAIN:
 			return DBMAZZ_DOUBT;
 		case DBMAZZ_SR_DATA:
+		case DBMAZZ_SR_UNREADABLE:
 		case DBMAZZ_SR_TOO_LARGE:
 		case DBMAZZ_SR_NO_TABLE:
 		case DBMAZZ_SR_NO_DATABASE:
@@ -490,6 +493,7 @@ status_of(DbmazzSrReason reason)
 	switch (reason)
 	{
 		case DBMAZZ_SR_DATA:
+		case DBMAZZ_SR_UNREADABLE:
 		case DBMAZZ_SR_TOO_LARGE:
 			return DBMAZZ_ERR_UNREPRESENTABLE;
 		case DBMAZZ_SR_OVERLOAD:

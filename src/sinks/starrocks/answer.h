@@ -27,6 +27,7 @@ typedef enum DbmazzSrReason
 	DBMAZZ_SR_TRANSIENT,		/* will pass by itself */
 	DBMAZZ_SR_UNCERTAIN,		/* the server itself does not know */
 	DBMAZZ_SR_DATA,				/* a row that the target does not take */
+	DBMAZZ_SR_UNREADABLE,		/* the body is not of the form it says */
 	DBMAZZ_SR_TOO_LARGE,		/* the body as a whole is too large */
 	DBMAZZ_SR_NO_TABLE,
 	DBMAZZ_SR_NO_DATABASE,

@@ -18,15 +18,18 @@
 #include "sinks/starrocks/job.h"
 
 #define MAX_HOPS		3
-#define MAX_HEADERS		16
+#define MAX_HEADERS		24
 #define MAX_URL			8192
 
 static void start(DbmazzSrJob *job);
+static bool take_rows(DbmazzSrJob *job, DbmazzHttpRequest *request);
 static int	list_headers(DbmazzSrText *text, const char **headers);
 static bool follow(DbmazzSrJob *job, const DbmazzHttpAnswer *answer);
 static void refuse(DbmazzSrJob *job, const char *why);
 static size_t read_rows(void *arg, char *out, size_t len);
 static void rewind_rows(void *arg);
+static size_t read_compressed(void *arg, char *out, size_t len);
+static void rewind_compressed(void *arg);
 static size_t read_post(void *arg, char *out, size_t len);
 static void rewind_post(void *arg);
 
@@ -101,6 +104,11 @@ void
 dbmazz_sr_load_headers(DbmazzSrText *headers, const DbmazzSrConfig *config,
 					   const DbmazzRequest *request, const DbmazzSrPlan *plan)
 {
+	static const char *const compressions[] = {
+		[DBMAZZ_COMPRESS_GZIP] = "gzip",
+		[DBMAZZ_COMPRESS_ZSTD] = "zstd",
+		[DBMAZZ_COMPRESS_LZ4] = "lz4_frame"
+	};
 	int64_t		timeout_s = (config->load_timeout_ms + 999) / 1000;
 
 #define LINE(...) \
@@ -116,6 +124,8 @@ dbmazz_sr_load_headers(DbmazzSrText *headers, const DbmazzSrConfig *config,
 	LINE("max_filter_ratio: 0");
 	LINE("timeout: %lld", (long long) timeout_s);
 	LINE("columns: %s", plan->columns);
+	if (config->compression != DBMAZZ_COMPRESS_NONE)
+		LINE("compression: %s", compressions[config->compression]);
 	if ((request->batch->table->flags & DBMAZZ_TABLE_PARTIAL) != 0)
 	{
 		LINE("partial_update: true");
@@ -144,6 +154,7 @@ start(DbmazzSrJob *job)
 	const char *headers[MAX_HEADERS];
 	char		error[DBMAZZ_HTTP_ERROR];
 	DbmazzHttpRequest request = {0};
+	bool		is_complete = true;
 
 	dbmazz_sr_call_end(job);
 	dbmazz_sr_text_clear(&job->url);
@@ -178,10 +189,7 @@ start(DbmazzSrJob *job)
 		request.expect_timeout_ms = config->expect_timeout_ms;
 		request.stall_timeout_ms = config->low_speed_time_ms;
 		request.nheaders = list_headers(&job->headers, headers);
-		request.body_size = job->body.size;
-		request.read = read_rows;
-		request.rewind = rewind_rows;
-		dbmazz_body_rewind(&job->body);
+		is_complete = take_rows(job, &request);
 	}
 	else if (job->step == DBMAZZ_SR_STEP_ERROR_LOG)
 		request.user = NULL;
@@ -193,8 +201,8 @@ start(DbmazzSrJob *job)
 		request.rewind = rewind_post;
 		job->post_sent = 0;
 	}
-	if (job->path.failed || job->post.failed || job->headers.failed ||
-		job->url.failed)
+	if (!is_complete || job->path.failed || job->post.failed ||
+		job->headers.failed || job->url.failed)
 		refuse(job, "out of memory");
 	else
 	{
@@ -202,6 +210,33 @@ start(DbmazzSrJob *job)
 		if (job->transfer == NULL)
 			refuse(job, error);
 	}
+}
+
+/* Make the rows the body of the request.  False: out of memory. */
+static bool
+take_rows(DbmazzSrJob *job, DbmazzHttpRequest *request)
+{
+	DbmazzCompression method = job->config->compression;
+
+	if (method == DBMAZZ_COMPRESS_NONE)
+	{
+		request->body_size = job->body.size;
+		request->read = read_rows;
+		request->rewind = rewind_rows;
+	}
+	else
+	{
+		/* Its size would only be known after compressing everything twice. */
+		if (job->compressor == NULL)
+			job->compressor = dbmazz_compress_open(method, read_rows, job);
+		if (job->compressor == NULL)
+			return false;
+		request->body_size = DBMAZZ_HTTP_UNKNOWN;
+		request->read = read_compressed;
+		request->rewind = rewind_compressed;
+	}
+	request->rewind(job);
+	return true;
 }
 
 /* The lines of the text, each of which ends with a zero byte. */
@@ -274,6 +309,23 @@ rewind_rows(void *arg)
 	DbmazzSrJob *job = arg;
 
 	dbmazz_body_rewind(&job->body);
+}
+
+static size_t
+read_compressed(void *arg, char *out, size_t len)
+{
+	DbmazzSrJob *job = arg;
+
+	return dbmazz_compress_read(job->compressor, out, len);
+}
+
+static void
+rewind_compressed(void *arg)
+{
+	DbmazzSrJob *job = arg;
+
+	rewind_rows(job);
+	dbmazz_compress_rewind(job->compressor);
 }
 
 static size_t

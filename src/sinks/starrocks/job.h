@@ -80,6 +80,7 @@ struct DbmazzSrJob
 	DbmazzSrSchemaSource source;
 	DbmazzSrPlan *plan;
 	DbmazzBody	body;
+	DbmazzCompressor *compressor;	/* of the body; NULL: it goes as it is */
 	DbmazzSrText headers;		/* lines, each with a zero byte */
 	DbmazzUrl	named;			/* backend as the frontend named it */
 	DbmazzSrVerdict verdict;

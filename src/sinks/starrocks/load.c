@@ -229,7 +229,8 @@ redirect_ended(DbmazzSrJob *job)
 	 */
 	dbmazz_sr_answer_error(answer, &job->verdict, err);
 	if (job->verdict.outcome == DBMAZZ_DONE ||
-		job->verdict.reason == DBMAZZ_SR_DATA)
+		job->verdict.reason == DBMAZZ_SR_DATA ||
+		job->verdict.reason == DBMAZZ_SR_UNREADABLE)
 	{
 		job->verdict.outcome = DBMAZZ_RETRY;
 		job->verdict.reason = DBMAZZ_SR_TRANSPORT;
@@ -328,6 +329,11 @@ rejected(DbmazzSrJob *job)
 	dbmazz_sr_cache_forget(job->sr, job->request->target);
 	dbmazz_sr_hint_reason(&job->completion.error, job->verdict.reason,
 						  job->config->database, desc);
+	if (job->verdict.reason == DBMAZZ_SR_UNREADABLE &&
+		job->config->compression != DBMAZZ_COMPRESS_NONE)
+		dbmazz_error_hint(&job->completion.error, "StarRocks before 3.2.7 "
+						  "does not read compressed JSON: set the option "
+						  "compression to none.");
 	if (job->verdict.error_url[0] != '\0')
 	{
 		char		url[DBMAZZ_SR_ERROR_URL];

@@ -29,6 +29,7 @@ typedef enum OptionIndex
 	OPT_CA_FILE,
 	OPT_TLS_VERIFY,
 	OPT_BE_ADDRESS,
+	OPT_COMPRESSION,
 	OPT_COUNT
 } OptionIndex;
 
@@ -91,6 +92,11 @@ const DbmazzOptionDef dbmazz_sr_option_defs[DBMAZZ_SR_OPTIONS] = {
 		"one that the frontend names, where backends are registered under "
 		"an address that cannot be reached."
 	},
+	[OPT_COMPRESSION] = {
+		"compression", DBMAZZ_OPTION_STRING, 0, "none", 0, 0,
+		"How the rows of a load are compressed: none, gzip, zstd or lz4; "
+		"StarRocks 3.2.7 or newer reads all of these."
+	},
 };
 
 static bool find_values(const DbmazzOption *options, int noptions,
@@ -103,6 +109,8 @@ static bool parse_ms(const char *text, const DbmazzOptionDef *def,
 					 int64_t *value, DbmazzError *err);
 static bool parse_bool(const char *text, const DbmazzOptionDef *def,
 					   bool *value, DbmazzError *err);
+static bool parse_compression(DbmazzSrConfig *config, const char *text,
+							  DbmazzError *err);
 static bool check_texts(const DbmazzSrConfig *config, DbmazzError *err);
 static int	compare_urls(const void *a, const void *b);
 
@@ -137,6 +145,7 @@ dbmazz_sr_config_create(const DbmazzOption *options, int noptions,
 		parse_backend(config, values[OPT_BE_ADDRESS], err) &&
 		parse_bool(values[OPT_TLS_VERIFY], &defs[OPT_TLS_VERIFY],
 				   &config->tls_verify, err) &&
+		parse_compression(config, values[OPT_COMPRESSION], err) &&
 		parse_ms(values[OPT_CONNECT_TIMEOUT], &defs[OPT_CONNECT_TIMEOUT],
 				 &config->connect_timeout_ms, err) &&
 		parse_ms(values[OPT_REQUEST_TIMEOUT], &defs[OPT_REQUEST_TIMEOUT],
@@ -224,7 +233,8 @@ find_values(const DbmazzOption *options, int noptions, const char **values,
 			dbmazz_error_hint(err, "Valid options are url, database, user, "
 							  "password, connect_timeout, request_timeout, "
 							  "expect_timeout, load_timeout, low_speed_time, "
-							  "ca_file, tls_verify, be_address.");
+							  "ca_file, tls_verify, be_address, "
+							  "compression.");
 			return false;
 		}
 		if (options[i].value != NULL)
@@ -403,6 +413,30 @@ parse_bool(const char *text, const DbmazzOptionDef *def, bool *value,
 	}
 	dbmazz_error_set(err, DBMAZZ_ERR_MALFORMED, 0,
 					 "option \"%s\" is not on or off", def->name);
+	return false;
+}
+
+static bool
+parse_compression(DbmazzSrConfig *config, const char *text, DbmazzError *err)
+{
+	static const char *const names[] = {
+		[DBMAZZ_COMPRESS_NONE] = "none",
+		[DBMAZZ_COMPRESS_GZIP] = "gzip",
+		[DBMAZZ_COMPRESS_ZSTD] = "zstd",
+		[DBMAZZ_COMPRESS_LZ4] = "lz4"
+	};
+	size_t		i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+	{
+		if (strcasecmp(text, names[i]) != 0)
+			continue;
+		config->compression = (DbmazzCompression) i;
+		return true;
+	}
+	dbmazz_error_set(err, DBMAZZ_ERR_MALFORMED, 0,
+					 "option \"compression\" is not valid");
+	dbmazz_error_hint(err, "Write none, gzip, zstd or lz4.");
 	return false;
 }
 

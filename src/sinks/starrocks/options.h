@@ -6,6 +6,7 @@
 #define DBMAZZ_SR_OPTIONS_H
 
 #include "dbmazz_sink.h"
+#include "http/compress.h"
 #include "http/url.h"
 
 #define DBMAZZ_SR_MAX_FRONTENDS		16
@@ -23,6 +24,7 @@ typedef struct DbmazzSrConfig
 	bool		tls_verify;
 	bool		has_backend;	/* 'backend' replaces what redirects name */
 	DbmazzUrl	backend;
+	DbmazzCompression compression;
 	int64_t		connect_timeout_ms;
 	int64_t		request_timeout_ms;
 	int64_t		expect_timeout_ms;
@@ -30,7 +32,7 @@ typedef struct DbmazzSrConfig
 	int64_t		low_speed_time_ms;
 } DbmazzSrConfig;
 
-#define DBMAZZ_SR_OPTIONS	12
+#define DBMAZZ_SR_OPTIONS	13
 
 extern const DbmazzOptionDef dbmazz_sr_option_defs[DBMAZZ_SR_OPTIONS];
 

@@ -43,8 +43,12 @@ dbmazz_sr_render(DbmazzSr *sr, const DbmazzRequest *request, char *out,
 	dbmazz_sr_load_headers(&part, sr->config, request, plan);
 	for (n = 0; n < part.len; n += strlen(part.data + n) + 1)
 		dbmazz_sr_text_addf(&text, "%s\n", part.data + n);
-	dbmazz_sr_text_addf(&text, "Content-Length: %llu\n\n",
-						(unsigned long long) body.size);
+	/* The body is shown as it is before it is compressed. */
+	if (sr->config->compression != DBMAZZ_COMPRESS_NONE)
+		dbmazz_sr_text_addf(&text, "Transfer-Encoding: chunked\n\n");
+	else
+		dbmazz_sr_text_addf(&text, "Content-Length: %llu\n\n",
+							(unsigned long long) body.size);
 	while ((n = dbmazz_body_read(&body, piece, sizeof(piece))) > 0)
 		dbmazz_sr_text_add(&text, piece, n);
 	n = text.failed ? 0 : text.len;

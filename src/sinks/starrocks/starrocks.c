@@ -335,6 +335,7 @@ static void
 free_job(DbmazzSrJob *job)
 {
 	dbmazz_sr_call_end(job);
+	dbmazz_compress_close(job->compressor);
 	dbmazz_sr_plan_release(job->plan);
 	dbmazz_sr_config_release(job->config);
 	dbmazz_sr_text_free(&job->path);

@@ -4,6 +4,7 @@ Not a stand-in for StarRocks (test/sandbox is one): a server that misbehaves in
 ways that need control over single bytes, connections and delays.
 """
 
+import gzip
 import json
 import socket
 import ssl
@@ -28,6 +29,7 @@ class Request:
             name, _, value = line.partition(":")
             self.headers[name.strip().lower()] = value.strip()
         self.length = int(self.headers.get("content-length", "0"))
+        self.chunked = self.headers.get("transfer-encoding") == "chunked"
         self.body = b""
 
     def send(self, data):
@@ -42,7 +44,22 @@ class Request:
         self.body += data
         return data
 
+    def read_line(self):
+        line = b""
+        while not line.endswith(b"\r\n"):
+            line += self.server.take(self.connection, 1)
+        return line[:-2]
+
+    def read_chunks(self):
+        while (left := int(self.read_line(), 16)) > 0:
+            while left > 0:
+                left -= len(self.receive(left))
+            self.read_line()
+        self.read_line()
+
     def read_body(self):
+        if self.chunked:
+            self.read_chunks()
         while len(self.body) < self.length:
             self.receive(min(self.length - len(self.body), 1 << 20))
 
@@ -228,7 +245,10 @@ class StarRocks:
         self.commit(request)
 
     def commit(self, request):
-        rows = json.loads(request.body)
+        body = request.body
+        if request.headers.get("compression") == "gzip":
+            body = gzip.decompress(body)
+        rows = json.loads(body)
         label = request.headers["label"]
         self.states[label] = "VISIBLE"
         self.loads.append((label, rows))

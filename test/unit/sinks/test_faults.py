@@ -6,6 +6,7 @@ usage: test_faults.py [part of a test's name...]
 import sys
 
 import faults_broken
+import faults_compressed
 import faults_loads
 import faults_outcomes
 from common import run_tests
@@ -13,7 +14,8 @@ from common import run_tests
 
 def main():
     tests = []
-    for module in (faults_loads, faults_broken, faults_outcomes):
+    for module in (faults_loads, faults_compressed, faults_broken,
+                   faults_outcomes):
         tests += [(name, function) for name, function in vars(module).items()
                   if name.startswith("test_")]
     return run_tests(tests, sys.argv[1:])

@@ -116,6 +116,52 @@ def test_large_load(box):
     assert count == 200000
 
 
+METHODS = ("gzip", "zstd", "lz4")
+
+
+def test_compressed(box):
+    for method in METHODS:
+        for n in (1, 3, 100000):
+            box.fresh()
+            done = one_load(box, n, compression=method)
+            check(done, "done")
+            assert box.loads()[-1]["bytes"] == done["bytes"]
+            if n > 3:
+                assert done["bytes"] < n * 20, done
+                count = json.loads(
+                    box.ask("/_sandbox/count?db=d&table=t"))["rows"]
+                assert count == n
+            else:
+                assert box.rows() == expected(n)
+
+
+def test_compressed_and_cut(box):
+    for method in METHODS:
+        for when, then, rows in (("during_body", "retry", 0),
+                                 ("after_commit", "done", 200000)):
+            box.fresh()
+            box.fault("be_cut", when=when, bytes=100000, count=1)
+            label = new_label()
+            with Drive(**box.options(compression=method)) as drive:
+                drive.table()
+                drive.rows(200000)
+                check(drive.load(label), "doubt")
+                done = drive.ask("resolve", label)
+                for _ in range(50):
+                    if done["outcome"] != "doubt":
+                        break
+                    time.sleep(0.1)
+                    done = drive.ask("resolve", label)
+                check(done, then)
+                count = json.loads(
+                    box.ask("/_sandbox/count?db=d&table=t"))["rows"]
+                assert count == rows, (when, count)
+                check(drive.load(label), "done")
+                count = json.loads(
+                    box.ask("/_sandbox/count?db=d&table=t"))["rows"]
+                assert count == 200000
+
+
 TYPES = [
     ("id:20:2:kn", "7"), ("i2:21:2:n", "-5"), ("i4:23:2:n", "123"),
     ("n:1700:3:n", "12.5"), ("f4:700:4:n", "1.5"), ("f8:701:4:n", "2.25"),

@@ -14,6 +14,7 @@ static const struct
 }			groups[] = {
 	{"answer", unit_answer},
 	{"cache", unit_cache},
+	{"compress", unit_compress},
 	{"ddl", unit_ddl},
 	{"options", unit_options},
 	{"plan", unit_plan},

@@ -29,6 +29,7 @@ extern bool unit_has(const char *got, const char *part, const char *what,
 
 extern void unit_answer(void);
 extern void unit_cache(void);
+extern void unit_compress(void);
 extern void unit_ddl(void);
 extern void unit_options(void);
 extern void unit_plan(void);

@@ -138,7 +138,8 @@ failures(void)
 		DBMAZZ_SR_DATA},
 		{FAIL("primary key size exceed the limit"), DBMAZZ_REJECT,
 		DBMAZZ_SR_DATA},
-		{FAIL("illegal json started with x"), DBMAZZ_REJECT, DBMAZZ_SR_DATA},
+		{FAIL("illegal json started with x"), DBMAZZ_REJECT,
+		DBMAZZ_SR_UNREADABLE},
 		{FAIL("The size of this batch exceed the max size [104857600]"),
 		DBMAZZ_REJECT, DBMAZZ_SR_TOO_LARGE},
 		{FAIL("body size 5 exceed limit: 4, x. You can increase the limit by "
@@ -213,6 +214,7 @@ failures(void)
 					   cases[i].reason == DBMAZZ_SR_ACCESS) && ok;
 		ok = CHECK_INT(err.status == DBMAZZ_ERR_UNREPRESENTABLE,
 					   cases[i].reason == DBMAZZ_SR_DATA ||
+					   cases[i].reason == DBMAZZ_SR_UNREADABLE ||
 					   cases[i].reason == DBMAZZ_SR_TOO_LARGE) && ok;
 		if (!ok)
 			printf("  case %zu: %s\n", i, cases[i].body);

@@ -19,7 +19,8 @@ static const DbmazzOption good[] = {
 	{"load_timeout", "90s"},
 	{"connect_timeout", "500ms"},
 	{"expect_timeout", "45000"},
-	{"low_speed_time", "2min"}
+	{"low_speed_time", "2min"},
+	{"compression", "ZSTD"}
 };
 
 /* Options: url and database are fine, and one more. */
@@ -46,7 +47,7 @@ values(void)
 	DbmazzError err;
 	DbmazzSrConfig *config;
 
-	config = dbmazz_sr_config_create(good, 10, &err);
+	config = dbmazz_sr_config_create(good, 11, &err);
 	if (!CHECK(config != NULL))
 	{
 		printf("  %s\n", err.message);
@@ -68,6 +69,7 @@ values(void)
 	CHECK_INT(config->expect_timeout_ms, 45000);
 	CHECK_INT(config->low_speed_time_ms, 120000);
 	CHECK_INT(config->request_timeout_ms, 30000);
+	CHECK_INT(config->compression, DBMAZZ_COMPRESS_ZSTD);
 	dbmazz_sr_config_release(config);
 }
 
@@ -86,7 +88,7 @@ bad_values(void)
 		{"load_timeout", "99999999999999999999d"}, {"load_timeout", "10x"},
 		{"load_timeout", ""}, {"load_timeout", "-5s"},
 		{"load_timeout", "4d"}, {"connect_timeout", "1.5s"},
-		{"unknown", "x"}
+		{"compression", "zip"}, {"compression", ""}, {"unknown", "x"}
 	};
 	DbmazzError err;
 	size_t		i;

@@ -15,8 +15,10 @@ CORE_OBJS = \
 	src/core/relmap.o \
 	src/core/batch.o \
 	src/core/dedup.o \
+	src/core/utf8.o \
 	src/core/json_scan.o \
-	src/core/json_value.o \
+	src/core/json_check.o \
+	src/core/fit.o \
 	src/core/encode_json.o \
 	src/core/body.o \
 	src/core/backoff.o \

@@ -38,7 +38,9 @@ struct DbmazzRelations
 	List	   *tables;			/* DbmazzTableRow */
 	XLogRecPtr	stream_lsn;
 	uint32		generation;
-	char	   *name_template;	/* names never change in the middle of a life */
+	/* settings that never change in the middle of a life */
+	char	   *name_template;
+	DbmazzUnrepresentable unrepresentable;
 };
 
 DbmazzRelations *
@@ -53,6 +55,7 @@ dbmazz_relations_create(MemoryContext parent, List *tables,
 	r->tables = tables;
 	r->stream_lsn = stream_lsn;
 	r->name_template = MemoryContextStrdup(cxt, dbmazz_table_name_template);
+	r->unrepresentable = dbmazz_unrepresentable;
 	r->maxall = 64;
 	r->all = MemoryContextAlloc(cxt, r->maxall * sizeof(*r->all));
 	dbmazz_relmap_init(&r->map,
@@ -151,7 +154,8 @@ describe_column(DbmazzColumnDesc *col, const DbmazzRelationColumn *sent,
 		break;
 	}
 	col->basetypid = getBaseTypeAndTypmod(sent->typid, &col->typmod);
-	col->value_class = dbmazz_type_lookup(col->basetypid)->value_class;
+	col->value_class = dbmazz_type_class(col->basetypid, col->typmod,
+										 col->flags & DBMAZZ_COLUMN_KEY);
 }
 
 /* The whole description, in the current context. */
@@ -228,11 +232,11 @@ same_desc(const DbmazzTableDesc *a, const DbmazzTableDesc *b)
 }
 
 static DbmazzJsonPlan *
-make_plan(const DbmazzTableDesc *desc)
+make_plan(const DbmazzRelations *r, const DbmazzTableDesc *desc)
 {
 	DbmazzJsonPlan *plan = palloc(dbmazz_json_plan_size(desc));
 
-	dbmazz_json_plan_init(plan, desc);
+	dbmazz_json_plan_init(plan, desc, r->unrepresentable);
 	return plan;
 }
 
@@ -429,7 +433,7 @@ dbmazz_relations_update(DbmazzRelations *relations, const DbmazzParser *parser,
 	rel->target = target;
 	rel->skip = strcmp(schema, "dbmazz") == 0;
 	rel->full.desc = desc;
-	rel->full.plan = make_plan(desc);
+	rel->full.plan = make_plan(relations, desc);
 	rel->full.open = NULL;
 	rel->partial = NULL;
 	rel->npartial = 0;
@@ -485,7 +489,7 @@ dbmazz_relation_partial(DbmazzRelations *relations, DbmazzRelation *rel,
 	set->desc = palloc(dbmazz_desc_subset_size(rel->full.desc));
 	dbmazz_desc_subset(rel->full.desc, keep, ++relations->generation,
 					   set->desc);
-	set->plan = make_plan(set->desc);
+	set->plan = make_plan(relations, set->desc);
 	set->keep = palloc(n * sizeof(bool));
 	memcpy(set->keep, keep, n * sizeof(bool));
 	set->next = rel->partial;

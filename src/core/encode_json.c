@@ -10,6 +10,7 @@
  */
 #include "core/encode_json.h"
 
+#include "core/fit.h"
 #include "core/json_value.h"
 
 /* Longest value that is written without looking for the segment's end. */
@@ -59,13 +60,15 @@ dbmazz_json_plan_size(const DbmazzTableDesc *desc)
 }
 
 void
-dbmazz_json_plan_init(DbmazzJsonPlan *plan, const DbmazzTableDesc *desc)
+dbmazz_json_plan_init(DbmazzJsonPlan *plan, const DbmazzTableDesc *desc,
+					  DbmazzUnrepresentable unrepresentable)
 {
 	char	   *out;
 	uint32_t	i;
 
 	plan->ncolumns = desc->ncolumns;
 	plan->nkeys = desc->nkeys;
+	plan->unrepresentable = (uint8_t) unrepresentable;
 	out = (char *) &plan->columns[plan->ncolumns];
 	for (i = 0; i < plan->ncolumns; i++)
 	{
@@ -184,20 +187,51 @@ put_long_string(DbmazzBatchWriter *writer, const char *p, size_t n)
 	return DBMAZZ_OK;
 }
 
+/* A document, with what stands for its flaws. */
+static DbmazzStatus
+put_document(DbmazzBatchWriter *writer, const char *p, size_t n)
+{
+	const char *end = p + n;
+	DbmazzJsonWalk walk;
+	DbmazzJsonFlaw flaw;
+	DbmazzStatus status = DBMAZZ_OK;
+
+	dbmazz_json_walk(&walk, p, n);
+	while (status == DBMAZZ_OK &&
+		   dbmazz_json_next_flaw(&walk, &flaw) != DBMAZZ_JSON_FLAWLESS)
+	{
+		status = dbmazz_row_put(writer, p, (size_t) (flaw.start - p));
+		if (status == DBMAZZ_OK)
+			status = dbmazz_row_put(writer, flaw.instead,
+									strlen(flaw.instead));
+		p = flaw.start + flaw.len;
+	}
+	if (status == DBMAZZ_OK)
+		status = dbmazz_row_put(writer, p, (size_t) (end - p));
+	return status;
+}
+
 /*
- * A value longer than SHORT_VALUE.  Classes that never are that long have
- * failed already.
+ * A value of kind text, of any length, that is as its class demands.  Classes
+ * that are never longer than SHORT_VALUE are not, if they are.
  */
 static DbmazzStatus
-put_long_value(DbmazzBatchWriter *writer, const DbmazzValue *value,
-			   uint8_t value_class)
+put_text(DbmazzBatchWriter *writer, const DbmazzValue *value,
+		 uint8_t value_class)
 {
+	char		encoded[DBMAZZ_JSON_ROOM(SHORT_VALUE)];
 	const char *p = value->data;
 	size_t		n = value->len;
 	DbmazzStatus status;
 
 	if (value_class == DBMAZZ_VALUE_JSON)
 		return dbmazz_row_put(writer, p, n);
+	if (n <= SHORT_VALUE)
+	{
+		const char *end = dbmazz_put_value(encoded, value, value_class);
+
+		return dbmazz_row_put(writer, encoded, (size_t) (end - encoded));
+	}
 	if (value_class == DBMAZZ_VALUE_BYTEA)
 	{
 		p += 2;
@@ -211,14 +245,20 @@ put_long_value(DbmazzBatchWriter *writer, const DbmazzValue *value,
 	return status;
 }
 
+/* Can put_text() write it? */
 static bool
-long_value_is_fine(const DbmazzValue *value, uint8_t value_class)
+is_fine(const DbmazzValue *value, uint8_t value_class)
 {
+	char		encoded[DBMAZZ_JSON_ROOM(SHORT_VALUE)];
+
+	if (value->len <= SHORT_VALUE)
+		return dbmazz_put_value(encoded, value, value_class) != NULL;
 	switch (value_class)
 	{
 		case DBMAZZ_VALUE_STRING:
-		case DBMAZZ_VALUE_JSON:
 			return true;
+		case DBMAZZ_VALUE_JSON:
+			return dbmazz_json_is_harmless(value->data, value->len);
 		case DBMAZZ_VALUE_BYTEA:
 			return dbmazz_is_bytea(value->data, value->len);
 		case DBMAZZ_VALUE_DECIMAL:
@@ -229,16 +269,18 @@ long_value_is_fine(const DbmazzValue *value, uint8_t value_class)
 	}
 }
 
-/* A column that needs more than the segment's free room, or might. */
+/*
+ * A column that needs more than the segment's free room, or might, or that the
+ * target cannot hold.
+ */
 static NOINLINE DbmazzStatus
 put_slowly(DbmazzBatchWriter *writer, const DbmazzJsonPlan *plan,
 		   const DbmazzJsonColumn *column, const DbmazzValue *value,
 		   DbmazzError *err)
 {
-	char		encoded[DBMAZZ_JSON_ROOM(SHORT_VALUE)];
-	char	   *end = encoded;
-	bool		is_fine = true;
-	bool		is_short = true;
+	uint8_t		value_class = column->value_class;
+	DbmazzUnrepresentable policy = plan->unrepresentable;
+	DbmazzValue fitted;
 	DbmazzStatus status;
 
 	if (value->kind == DBMAZZ_VALUE_NULL)
@@ -246,36 +288,34 @@ put_slowly(DbmazzBatchWriter *writer, const DbmazzJsonPlan *plan,
 		if (column->flags & DBMAZZ_COLUMN_KEY)
 			return bad_column(DBMAZZ_ERR_MALFORMED, plan, column,
 							  "the key column is null", err);
-		memcpy(encoded, "null", 4);
-		end = encoded + 4;
 	}
 	else if (value->kind != DBMAZZ_VALUE_TEXT)
 		return bad_column(DBMAZZ_ERR_UNSUPPORTED, plan, column,
 						  "the value is in binary form", err);
-	else if (value->len <= SHORT_VALUE)
+	else if (!is_fine(value, value_class) ||
+			 dbmazz_is_too_long(value, value_class, column->flags, policy))
 	{
-		end = dbmazz_put_value(encoded, value, column->value_class);
-		is_fine = end != NULL;
-	}
-	else
-	{
-		is_short = false;
-		is_fine = long_value_is_fine(value, column->value_class);
-	}
-	if (!is_fine)
-	{
-		const char *reason;
-
-		status = dbmazz_json_explain(value, column->value_class, &reason);
-		return bad_column(status, plan, column, reason, err);
+		status = dbmazz_fit(value, value_class, column->flags, policy,
+							&fitted, err);
+		if (status != DBMAZZ_OK)
+		{
+			err->column = (uint32_t) (column - plan->columns) + 1;
+			return status;
+		}
+		value = &fitted;
 	}
 
 	status = dbmazz_row_put(writer, (const char *) plan + column->label,
 							column->label_len);
-	if (status == DBMAZZ_OK && is_short)
-		status = dbmazz_row_put(writer, encoded, (size_t) (end - encoded));
-	else if (status == DBMAZZ_OK)
-		status = put_long_value(writer, value, column->value_class);
+	if (status != DBMAZZ_OK)
+		return no_space(status, err);
+	if (value->kind == DBMAZZ_VALUE_NULL)
+		status = dbmazz_row_put(writer, "null", 4);
+	else if (value_class == DBMAZZ_VALUE_JSON && value == &fitted &&
+			 policy == DBMAZZ_UNREPRESENTABLE_CLAMP)
+		status = put_document(writer, value->data, value->len);
+	else
+		status = put_text(writer, value, value_class);
 	return status == DBMAZZ_OK ? DBMAZZ_OK : no_space(status, err);
 }
 

@@ -14,6 +14,7 @@
 
 #include "core/batch.h"
 #include "core/pgoutput.h"
+#include "core/policy.h"
 
 typedef struct DbmazzJsonColumn
 {
@@ -31,12 +32,14 @@ typedef struct DbmazzJsonPlan
 	uint32_t	size;			/* bytes of the whole block */
 	uint16_t	ncolumns;
 	uint16_t	nkeys;
+	uint8_t		unrepresentable;	/* DbmazzUnrepresentable */
 	DbmazzJsonColumn columns[]; /* key columns first; then the labels */
 } DbmazzJsonPlan;
 
 extern uint32_t dbmazz_json_plan_size(const DbmazzTableDesc *desc);
 extern void dbmazz_json_plan_init(DbmazzJsonPlan *plan,
-								  const DbmazzTableDesc *desc);
+								  const DbmazzTableDesc *desc,
+								  DbmazzUnrepresentable unrepresentable);
 
 /* Where the values of a row come from. */
 typedef struct DbmazzRowSource
@@ -65,6 +68,7 @@ extern const DbmazzValue *dbmazz_row_value(const DbmazzRowSource *source,
  * Encode an upsert between dbmazz_row_begin() and dbmazz_row_end(): all
  * columns of the plan.  Every one must have a value (dbmazz_row_value() not
  * NULL), and key columns must not be NULL: else DBMAZZ_ERR_MALFORMED.
+ * Values that the target cannot hold are replaced as the plan says (fit.h).
  * DBMAZZ_ERR_UNREPRESENTABLE: err->column is the column in the plan (from 1)
  * and the message says what about the value does not fit, without the names.
  * DBMAZZ_ERR_MALFORMED: a value has not the form of its class; likewise.

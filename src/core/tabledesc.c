@@ -42,7 +42,7 @@ check_column(const DbmazzTableDesc *desc, uint32_t i, DbmazzError *err)
 		return malformed(err, desc, &column->name, "column name");
 	if (column->source >= DBMAZZ_MAX_COLUMNS)
 		return malformed(err, desc, &column->source, "source position");
-	if (column->value_class > DBMAZZ_VALUE_JSON)
+	if (column->value_class > DBMAZZ_LAST_VALUE_CLASS)
 		return malformed(err, desc, &column->value_class, "value class");
 	if (is_key != (i < desc->nkeys))
 		return malformed(err, desc, &column->flags, "order of key columns");

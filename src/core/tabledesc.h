@@ -28,14 +28,19 @@ typedef enum DbmazzValueClass
 	DBMAZZ_VALUE_STRING = 0,	/* any text, sent as a JSON string */
 	DBMAZZ_VALUE_BOOL,			/* t or f */
 	DBMAZZ_VALUE_INTEGER,		/* digits with a sign */
-	DBMAZZ_VALUE_DECIMAL,		/* numeric; NaN and infinities do not fit */
-	DBMAZZ_VALUE_FLOAT,			/* float4/8; NaN and infinities do not fit */
+	DBMAZZ_VALUE_DECIMAL,		/* numeric for DECIMAL; NaN does not fit */
+	DBMAZZ_VALUE_FLOAT,			/* float8; NaN and infinities do not fit */
 	DBMAZZ_VALUE_DATE,			/* infinity, BC, year > 9999 do not fit */
 	DBMAZZ_VALUE_TIMESTAMP,		/* likewise */
 	DBMAZZ_VALUE_TIMESTAMPTZ,	/* likewise; in UTC, the offset is cut off */
 	DBMAZZ_VALUE_BYTEA,			/* hex with leading \x, sent as bare hex */
-	DBMAZZ_VALUE_JSON			/* valid JSON, embedded as it is */
+	DBMAZZ_VALUE_JSON,			/* valid JSON, embedded as it is */
+	DBMAZZ_VALUE_REAL,			/* float4; NaN and infinities do not fit */
+	DBMAZZ_VALUE_CHAR			/* "char": one byte, that need not be a
+								 * character */
 } DbmazzValueClass;
+
+#define DBMAZZ_LAST_VALUE_CLASS	DBMAZZ_VALUE_CHAR
 
 #define DBMAZZ_COLUMN_KEY		0x01	/* part of the target's primary key */
 #define DBMAZZ_COLUMN_NOT_NULL	0x02

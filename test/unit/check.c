@@ -27,6 +27,8 @@ static const Group groups[] = {
 	{"encode", test_encode},
 	{"encode_random", test_encode_random},
 	{"error", test_error},
+	{"fit", test_fit},
+	{"json_check", test_json_check},
 	{"label", test_label},
 	{"pgoutput", test_pgoutput},
 	{"relmap", test_relmap},
@@ -34,6 +36,7 @@ static const Group groups[] = {
 	{"tabledesc", test_tabledesc},
 	{"texts", test_texts},
 	{"typemap", test_typemap},
+	{"utf8", test_utf8},
 	{"values", test_values},
 	{"watermark", test_watermark},
 };

@@ -50,6 +50,8 @@ extern void test_dedup(void);
 extern void test_encode(void);
 extern void test_encode_random(void);
 extern void test_error(void);
+extern void test_fit(void);
+extern void test_json_check(void);
 extern void test_label(void);
 extern void test_pgoutput(void);
 extern void test_relmap(void);
@@ -57,6 +59,7 @@ extern void test_scan(void);
 extern void test_tabledesc(void);
 extern void test_texts(void);
 extern void test_typemap(void);
+extern void test_utf8(void);
 extern void test_values(void);
 extern void test_watermark(void);
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 const char	UNCHANGED[] = "(unchanged)";
+DbmazzUnrepresentable plan_policy;
 
 void	   *
 must_alloc(size_t size)
@@ -155,7 +156,7 @@ make_plan(const DbmazzTableDesc *desc)
 {
 	DbmazzJsonPlan *plan = must_alloc(dbmazz_json_plan_size(desc));
 
-	dbmazz_json_plan_init(plan, desc);
+	dbmazz_json_plan_init(plan, desc, plan_policy);
 	return plan;
 }
 

@@ -57,6 +57,9 @@ typedef struct ColumnSpec
 extern DbmazzTableDesc *make_desc(const ColumnSpec *specs, uint32_t n);
 extern DbmazzJsonPlan *make_plan(const DbmazzTableDesc *desc);
 
+/* What the plans made from now on do with values that do not fit. */
+extern DbmazzUnrepresentable plan_policy;
+
 /* ---- pgoutput messages ------------------------------------------------ */
 
 typedef struct Buffer

@@ -14,6 +14,7 @@ const uint32_t rooms[NROOMS] = {
 	60000, 1, 4, 8, 12, 13, 14, 20, 35, 60, 300
 };
 
+uint8_t		value_flags;
 DbmazzError value_error;
 
 /* Kept from row to row: a new one each time would be most of the work. */
@@ -41,7 +42,7 @@ encode_value(uint8_t value_class, const DbmazzValue *value, uint32_t room,
 	static DbmazzTuple tuple;
 	const ColumnSpec specs[] = {
 		{"k", DBMAZZ_VALUE_INTEGER, DBMAZZ_COLUMN_KEY},
-		{"v", value_class, 0},
+		{"v", value_class, value_flags},
 	};
 	const DbmazzRowSource source = {&tuple, NULL, false};
 	DbmazzTableDesc *desc = make_desc(specs, 2);

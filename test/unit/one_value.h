@@ -17,6 +17,9 @@
 /* Bytes left in the segment when the row begins. */
 extern const uint32_t rooms[NROOMS];
 
+/* DBMAZZ_COLUMN_* of the column v. */
+extern uint8_t value_flags;
+
 /* What the last encode_value() said. */
 extern DbmazzError value_error;
 

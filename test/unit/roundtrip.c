@@ -28,12 +28,21 @@ typedef struct Choices
 	size_t		left;
 } Choices;
 
+/* A value that does not fit, and what "clamp" makes of it. */
+typedef struct Unfit
+{
+	uint8_t		value_class;
+	const char *text;
+	const char *clamped;		/* NULL: null */
+} Unfit;
+
 typedef struct Row
 {
 	char		op;
 	bool		is_taken;
 	Buffer		values[MAX_COLUMNS];
 	bool		is_null[MAX_COLUMNS];
+	const Unfit *unfit[MAX_COLUMNS];
 } Row;
 
 typedef struct Trip
@@ -161,7 +170,12 @@ make_good(Trip *trip, uint8_t value_class, Buffer *value)
 			put_byte(value, '.');
 			make_digits(trip, value, 1 + choose(trip, 20));
 			return;
+		case DBMAZZ_VALUE_CHAR:
+			if (choose(trip, 8) > 0)
+				put_byte(value, (char) (1 + choose(trip, 127)));
+			return;
 		case DBMAZZ_VALUE_FLOAT:
+		case DBMAZZ_VALUE_REAL:
 			make_digits(trip, value, 1);
 			put_byte(value, '.');
 			make_digits(trip, value, 1 + choose(trip, 15));
@@ -187,6 +201,43 @@ make_good(Trip *trip, uint8_t value_class, Buffer *value)
 	}
 }
 
+static const Unfit unfits[] = {
+	{DBMAZZ_VALUE_DECIMAL, "NaN", NULL},
+	{DBMAZZ_VALUE_FLOAT, "NaN", NULL},
+	{DBMAZZ_VALUE_FLOAT, "-Infinity", "-1.7976931348623157e+308"},
+	{DBMAZZ_VALUE_REAL, "Infinity", "3.4028234663852886e+38"},
+	{DBMAZZ_VALUE_DATE, "infinity", "9999-12-31"},
+	{DBMAZZ_VALUE_DATE, "0044-03-15 BC", "0001-01-01"},
+	{DBMAZZ_VALUE_TIMESTAMP, "12345-01-01 00:00:00",
+	"9999-12-31 23:59:59.999999"},
+	{DBMAZZ_VALUE_TIMESTAMPTZ, "-infinity", "0001-01-01 00:00:00+00"},
+	{DBMAZZ_VALUE_JSON, "[1e400, \"\\u0000\"]",
+	"[1.7976931348623157e308, \"\\uFFFD\"]"},
+	{DBMAZZ_VALUE_JSON, "{\"a\":-123456789012345678901234567890}",
+	"{\"a\":-123456789012345678901234567890.0}"},
+};
+
+/* One that does not fit, if the class has such; NULL if not. */
+static const Unfit *
+make_unfit(Trip *trip, uint8_t value_class, Buffer *value)
+{
+	const size_t n = sizeof(unfits) / sizeof(unfits[0]);
+	size_t		first = choose(trip, (uint32_t) n);
+	size_t		i;
+
+	for (i = 0; i < n; i++)
+	{
+		const Unfit *unfit = &unfits[(first + i) % n];
+
+		if (unfit->value_class == value_class)
+		{
+			put_printf(value, "%s", unfit->text);
+			return unfit;
+		}
+	}
+	return NULL;
+}
+
 /*
  * A right value, or one with a byte changed; is it still right?  JSON is not
  * looked into by the encoder, so that stays right.
@@ -196,7 +247,8 @@ make_value(Trip *trip, uint8_t value_class, Buffer *value)
 {
 	make_good(trip, value_class, value);
 	if (choose(trip, 16) != 15 || value_class == DBMAZZ_VALUE_JSON ||
-		value_class == DBMAZZ_VALUE_STRING || value->len == 0)
+		value_class == DBMAZZ_VALUE_STRING ||
+		value_class == DBMAZZ_VALUE_CHAR || value->len == 0)
 		return true;
 	value->data[choose(trip, 256) % value->len] = (char) choose(trip, 256);
 	return false;
@@ -225,7 +277,7 @@ make_table(Trip *trip)
 		strcpy(trip->names[i], name.data);
 		buffer_free(&name);
 		trip->specs[i].name = trip->names[i];
-		trip->specs[i].value_class = (uint8_t) choose(trip, 10);
+		trip->specs[i].value_class = (uint8_t) choose(trip, DBMAZZ_LAST_VALUE_CLASS + 1);
 		if (i < trip->nkeys && trip->specs[i].value_class == DBMAZZ_VALUE_JSON)
 			trip->specs[i].value_class = DBMAZZ_VALUE_STRING;
 		trip->specs[i].flags = i < trip->nkeys ? DBMAZZ_COLUMN_KEY : 0;
@@ -282,6 +334,27 @@ encode(Trip *trip, Row *row, bool is_right)
 		"the error names no column";
 }
 
+/* Put in the place of values that did not fit what must be in the body. */
+static void
+fit(const Trip *trip, Row *row)
+{
+	uint32_t	i;
+
+	for (i = 0; i < trip->ncolumns; i++)
+	{
+		const Unfit *unfit = row->unfit[i];
+
+		if (unfit == NULL)
+			continue;
+		buffer_free(&row->values[i]);
+		if (plan_policy == DBMAZZ_UNREPRESENTABLE_NULL ||
+			unfit->clamped == NULL)
+			row->is_null[i] = true;
+		else
+			put_printf(&row->values[i], "%s", unfit->clamped);
+	}
+}
+
 /* One row: its values, the message, the parser, the encoder. */
 static const char *
 add_row(Trip *trip, Row *row)
@@ -305,6 +378,10 @@ add_row(Trip *trip, Row *row)
 			is_right = make_key(trip, i, row) && is_right;
 		else if (row->op == 'D' || choose(trip, 8) == 7)
 			row->is_null[i] = true;
+		else if (choose(trip, 8) == 7 &&
+				 (row->unfit[i] = make_unfit(trip, trip->specs[i].value_class,
+											 value)) != NULL)
+			is_right = plan_policy != DBMAZZ_UNREPRESENTABLE_ERROR && is_right;
 		else
 			is_right = make_value(trip, trip->specs[i].value_class, value) &&
 				is_right;
@@ -319,6 +396,7 @@ add_row(Trip *trip, Row *row)
 		wrong = encode(trip, row, is_right);
 	buffer_free(&message);
 	free(copy);
+	fit(trip, row);
 	return wrong;
 }
 
@@ -355,6 +433,7 @@ same_value(uint8_t value_class, const Buffer *value, JsonKind kind,
 				value->len == 1;
 		case DBMAZZ_VALUE_INTEGER:
 		case DBMAZZ_VALUE_FLOAT:
+		case DBMAZZ_VALUE_REAL:
 			return kind == JSON_NUMBER &&
 				same_bytes(start, n, value->data, value->len);
 		case DBMAZZ_VALUE_JSON:
@@ -549,6 +628,7 @@ roundtrip(const uint8_t *data, size_t len)
 	memset(&trip, 0, sizeof(trip));
 	trip.choices.data = data;
 	trip.choices.left = len;
+	plan_policy = choose(&trip, 3);
 	make_table(&trip);
 	trip.desc = make_desc(trip.specs, trip.ncolumns);
 	trip.plan = make_plan(trip.desc);
@@ -564,5 +644,6 @@ roundtrip(const uint8_t *data, size_t len)
 	}
 	free(trip.desc);
 	free(trip.plan);
+	plan_policy = DBMAZZ_UNREPRESENTABLE_ERROR;
 	return wrong;
 }

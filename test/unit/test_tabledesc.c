@@ -105,7 +105,7 @@ wrong_fields_fail(void)
 			"table description has a wrong column name");
 	REFUSED(columns[2].source, 1600,
 			"table description has a wrong source position");
-	REFUSED(columns[2].value_class, DBMAZZ_VALUE_JSON + 1,
+	REFUSED(columns[2].value_class, DBMAZZ_LAST_VALUE_CLASS + 1,
 			"table description has a wrong value class");
 	REFUSED(columns[2].flags, DBMAZZ_COLUMN_KEY,
 			"table description has a wrong order of key columns");

@@ -43,7 +43,7 @@ table_is_sorted_and_complete(void)
 		CHECK(dbmazz_type_lookup(types[i].typid) == &types[i]);
 		CHECK(types[i].name[0] != '\0');
 		CHECK(types[i].target[0] != '\0');
-		CHECK(types[i].value_class <= DBMAZZ_VALUE_JSON);
+		CHECK(types[i].value_class <= DBMAZZ_LAST_VALUE_CLASS);
 	}
 }
 
@@ -73,7 +73,7 @@ plain_types(void)
 	static const Expected expected[] = {
 		{16, DBMAZZ_VALUE_BOOL, "BOOLEAN", "BOOLEAN"},
 		{17, DBMAZZ_VALUE_BYTEA, "VARBINARY", "VARCHAR(65533)"},
-		{18, DBMAZZ_VALUE_STRING, "VARCHAR(4)", "VARCHAR(4)"},
+		{18, DBMAZZ_VALUE_CHAR, "VARCHAR(4)", "VARCHAR(4)"},
 		{19, DBMAZZ_VALUE_STRING, "STRING", "VARCHAR(65533)"},
 		{20, DBMAZZ_VALUE_INTEGER, "BIGINT", "BIGINT"},
 		{21, DBMAZZ_VALUE_INTEGER, "SMALLINT", "SMALLINT"},
@@ -84,7 +84,7 @@ plain_types(void)
 		{28, DBMAZZ_VALUE_INTEGER, "BIGINT", "BIGINT"},
 		{114, DBMAZZ_VALUE_JSON, "JSON", NULL},
 		{142, DBMAZZ_VALUE_STRING, "VARCHAR(1048576)", "VARCHAR(65533)"},
-		{700, DBMAZZ_VALUE_FLOAT, "FLOAT", "VARCHAR(32)"},
+		{700, DBMAZZ_VALUE_REAL, "FLOAT", "VARCHAR(32)"},
 		{701, DBMAZZ_VALUE_FLOAT, "DOUBLE", "VARCHAR(32)"},
 		{790, DBMAZZ_VALUE_STRING, "STRING", "VARCHAR(65533)"},
 		{1042, DBMAZZ_VALUE_STRING, "VARCHAR(1048576)", "VARCHAR(65533)"},
@@ -95,7 +95,7 @@ plain_types(void)
 		{1184, DBMAZZ_VALUE_TIMESTAMPTZ, "DATETIME", "DATETIME"},
 		{1186, DBMAZZ_VALUE_STRING, "STRING", "VARCHAR(65533)"},
 		{1266, DBMAZZ_VALUE_STRING, "STRING", "VARCHAR(65533)"},
-		{1700, DBMAZZ_VALUE_DECIMAL, "STRING", "VARCHAR(128)"},
+		{1700, DBMAZZ_VALUE_DECIMAL, "VARCHAR(1048576)", "VARCHAR(128)"},
 		{2950, DBMAZZ_VALUE_STRING, "VARCHAR(36)", "VARCHAR(36)"},
 		{3220, DBMAZZ_VALUE_STRING, "STRING", "VARCHAR(65533)"},
 		{3802, DBMAZZ_VALUE_JSON, "JSON", NULL},
@@ -127,11 +127,11 @@ numeric_typmods(void)
 	check_target(1700, numeric_typmod(1, 0), false, "DECIMAL(1,0)");
 	check_target(1700, numeric_typmod(5, 5), false, "DECIMAL(5,5)");
 	check_target(1700, numeric_typmod(38, 38), false, "DECIMAL(38,38)");
-	check_target(1700, numeric_typmod(39, 0), false, "STRING");
-	check_target(1700, numeric_typmod(1000, 1000), false, "STRING");
-	check_target(1700, numeric_typmod(3, 5), false, "STRING");
-	check_target(1700, numeric_typmod(5, -2), false, "STRING");
-	check_target(1700, numeric_typmod(5, -1000), false, "STRING");
+	check_target(1700, numeric_typmod(39, 0), false, "VARCHAR(1048576)");
+	check_target(1700, numeric_typmod(1000, 1000), false, "VARCHAR(1048576)");
+	check_target(1700, numeric_typmod(3, 5), false, "VARCHAR(1048576)");
+	check_target(1700, numeric_typmod(5, -2), false, "VARCHAR(1048576)");
+	check_target(1700, numeric_typmod(5, -1000), false, "VARCHAR(1048576)");
 }
 
 static void
@@ -170,6 +170,58 @@ other_typmods(void)
 	check_target(25, 77, false, "VARCHAR(1048576)");
 }
 
+/* Where the target is a text, the text is sent: NaN is one. */
+static void
+classes(void)
+{
+	CHECK_INT(dbmazz_type_class(1700, numeric_typmod(38, 10), false),
+			  DBMAZZ_VALUE_DECIMAL);
+	CHECK_INT(dbmazz_type_class(1700, numeric_typmod(39, 10), false),
+			  DBMAZZ_VALUE_STRING);
+	CHECK_INT(dbmazz_type_class(1700, numeric_typmod(3, 5), false),
+			  DBMAZZ_VALUE_STRING);
+	CHECK_INT(dbmazz_type_class(1700, -1, false), DBMAZZ_VALUE_STRING);
+	CHECK_INT(dbmazz_type_class(1700, numeric_typmod(10, 2), true),
+			  DBMAZZ_VALUE_STRING);
+	CHECK_INT(dbmazz_type_class(700, -1, false), DBMAZZ_VALUE_REAL);
+	CHECK_INT(dbmazz_type_class(700, -1, true), DBMAZZ_VALUE_STRING);
+	CHECK_INT(dbmazz_type_class(701, -1, false), DBMAZZ_VALUE_FLOAT);
+	CHECK_INT(dbmazz_type_class(701, -1, true), DBMAZZ_VALUE_STRING);
+	CHECK_INT(dbmazz_type_class(17, -1, true), DBMAZZ_VALUE_BYTEA);
+	CHECK_INT(dbmazz_type_class(1082, -1, true), DBMAZZ_VALUE_DATE);
+	CHECK_INT(dbmazz_type_class(99999, 5, false), DBMAZZ_VALUE_STRING);
+}
+
+static void
+limits(void)
+{
+	CHECK_INT(dbmazz_value_limit(DBMAZZ_VALUE_STRING), 1048576);
+	CHECK_INT(dbmazz_value_limit(DBMAZZ_VALUE_BYTEA), 2097154);
+	CHECK_INT(dbmazz_value_limit(DBMAZZ_VALUE_JSON), 16777216);
+	CHECK_INT(dbmazz_value_limit(DBMAZZ_VALUE_DECIMAL), UINT32_MAX);
+	CHECK(!dbmazz_type_keeps_not_null(114));
+	CHECK(!dbmazz_type_keeps_not_null(3802));
+	CHECK(dbmazz_type_keeps_not_null(25));
+}
+
+/* The documentation has a word for every class. */
+static void
+texts_are_there(void)
+{
+	int			count;
+	const DbmazzOtherType *others = dbmazz_other_types(&count);
+	int			i;
+
+	CHECK(count > 5 && others[0].remark != NULL);
+	for (i = 0; i <= DBMAZZ_LAST_VALUE_CLASS; i++)
+	{
+		const DbmazzClassText *text = dbmazz_class_text((uint8_t) i);
+
+		CHECK(text->form != NULL);
+		CHECK((text->unfit == NULL) == (text->clamp == NULL));
+	}
+}
+
 static void
 short_output_is_cut(void)
 {
@@ -191,5 +243,8 @@ test_typemap(void)
 	RUN(numeric_keys);
 	RUN(character_typmods);
 	RUN(other_typmods);
+	RUN(classes);
+	RUN(limits);
+	RUN(texts_are_there);
 	RUN(short_output_is_cut);
 }

@@ -149,7 +149,7 @@ floats(void)
 {
 	static const char *const why = "the value is not a number";
 	static const char *const fine[] = {
-		"0", "-0", "1", "-1", "1.5", "0.1", "1e+20", "1e-07", "1.5e-07",
+		"0", "-0.0", "1", "-1", "1.5", "0.1", "1e+20", "1e-07", "1.5e-07",
 		"-1.7976931348623157e+308", "5e-324", "123456789012345680", "1E5"
 	};
 	static const char *const wrong[] = {
@@ -159,12 +159,46 @@ floats(void)
 	size_t		i;
 
 	for (i = 0; i < sizeof(fine) / sizeof(fine[0]); i++)
+	{
 		value_gives(DBMAZZ_VALUE_FLOAT, fine[i], fine[i]);
+		value_gives(DBMAZZ_VALUE_REAL, fine[i], fine[i]);
+	}
 	for (i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+	{
 		value_is_malformed(DBMAZZ_VALUE_FLOAT, wrong[i], why);
+		value_is_malformed(DBMAZZ_VALUE_REAL, wrong[i], why);
+	}
 	value_is_unfit(DBMAZZ_VALUE_FLOAT, "NaN", "the number is NaN");
 	value_is_unfit(DBMAZZ_VALUE_FLOAT, "Infinity", "the number is infinite");
-	value_is_unfit(DBMAZZ_VALUE_FLOAT, "-Infinity", "the number is infinite");
+	value_is_unfit(DBMAZZ_VALUE_REAL, "-Infinity", "the number is infinite");
+}
+
+/* The same number, in a text that StarRocks reads as it. */
+static void
+floats_that_are_rewritten(void)
+{
+	value_gives(DBMAZZ_VALUE_FLOAT, "-0", "-0.0");
+	value_gives(DBMAZZ_VALUE_REAL, "-0", "-0.0");
+	value_gives(DBMAZZ_VALUE_REAL, "3.4028235e+38", "3.4028234663852886e+38");
+	value_gives(DBMAZZ_VALUE_REAL, "-3.4028235e+38", "-3.4028234663852886e+38");
+	value_gives(DBMAZZ_VALUE_FLOAT, "3.4028235e+38", "3.4028235e+38");
+	value_gives(DBMAZZ_VALUE_REAL, "3.4028233e+38", "3.4028233e+38");
+	value_is_malformed(DBMAZZ_VALUE_REAL, "13.4028235e+38",
+					   "the value is not a number");
+}
+
+/* A byte as servers from 16 on write it. */
+static void
+single_bytes(void)
+{
+	value_gives(DBMAZZ_VALUE_CHAR, "", "\"\"");
+	value_gives(DBMAZZ_VALUE_CHAR, "x", "\"x\"");
+	value_gives(DBMAZZ_VALUE_CHAR, "\"", "\"\\\"\"");
+	value_gives(DBMAZZ_VALUE_CHAR, "\n", "\"\\n\"");
+	value_gives(DBMAZZ_VALUE_CHAR, "\xE9", "\"\\\\351\"");
+	value_gives(DBMAZZ_VALUE_CHAR, "\x80", "\"\\\\200\"");
+	value_gives(DBMAZZ_VALUE_CHAR, "\xFF", "\"\\\\377\"");
+	value_gives(DBMAZZ_VALUE_CHAR, "\\351", "\"\\\\351\"");
 }
 
 static void
@@ -190,6 +224,9 @@ dates(void)
 	value_is_malformed(DBMAZZ_VALUE_DATE, "2026-08-01 ", why);
 	value_is_malformed(DBMAZZ_VALUE_DATE, "2026-08-0\"", why);
 	value_is_malformed(DBMAZZ_VALUE_DATE, "\"026-08-01", why);
+	value_is_malformed(DBMAZZ_VALUE_DATE, "12345-1-01", why);
+	value_is_malformed(DBMAZZ_VALUE_DATE, "1234567-07", why);
+	value_is_malformed(DBMAZZ_VALUE_DATE, "0044-03-15 10:00:00 BC", why);
 	value_is_malformed(DBMAZZ_VALUE_DATE, "BC", why);
 	value_is_malformed(DBMAZZ_VALUE_DATE, " BC", why);
 	value_is_malformed(DBMAZZ_VALUE_DATE, "2026-08-01 AD", why);
@@ -299,6 +336,8 @@ timestamps_with_zone(void)
 	value_is_malformed(DBMAZZ_VALUE_TIMESTAMPTZ, "+00", why);
 	value_is_malformed(DBMAZZ_VALUE_TIMESTAMPTZ, "00", why);
 	value_is_malformed(DBMAZZ_VALUE_TIMESTAMPTZ, "", why);
+	value_is_malformed(DBMAZZ_VALUE_TIMESTAMPTZ, "10000-01-01 00:00:00", why);
+	value_is_malformed(DBMAZZ_VALUE_TIMESTAMPTZ, "0044-03-15 10:00:00 BC", why);
 	value_is_unfit(DBMAZZ_VALUE_TIMESTAMPTZ, "infinity", "the date is infinite");
 	value_is_unfit(DBMAZZ_VALUE_TIMESTAMPTZ, "-infinity", "the date is infinite");
 	value_is_unfit(DBMAZZ_VALUE_TIMESTAMPTZ, "0044-03-15 10:00:00+00 BC",
@@ -317,6 +356,8 @@ test_values(void)
 	RUN(long_decimals);
 	RUN(long_wrong_decimals);
 	RUN(floats);
+	RUN(floats_that_are_rewritten);
+	RUN(single_bytes);
 	RUN(dates);
 	RUN(dates_with_one_wrong_byte);
 	RUN(timestamps);

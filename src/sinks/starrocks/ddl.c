@@ -211,8 +211,10 @@ write_column(DbmazzSrText *text, const DbmazzDdlColumn *column,
 	}
 	dbmazz_sr_text_ident(text, column->name);
 	dbmazz_sr_text_addf(text, " %s %s", type,
-						column->is_key || column->not_null ? "NOT NULL" :
-						"NULL");
+						column->is_key ||
+						(column->not_null &&
+						 dbmazz_type_keeps_not_null(column->basetypid)) ?
+						"NOT NULL" : "NULL");
 	return true;
 }
 

@@ -38,6 +38,7 @@ OBJS = $(CORE_OBJS) \
 	src/worker.o \
 	src/relation.o \
 	src/batcher_keys.o \
+	src/unfit.o \
 	src/batcher.o \
 	src/changes.o \
 	src/decoder.o \
@@ -118,7 +119,7 @@ uninstall-sinks:
 
 # ---- checks ----------------------------------------------------------------
 
-.PHONY: help unit fuzz bench lint format dev dev-stop
+.PHONY: help unit fuzz bench lint format docs dev dev-stop
 installcheck:
 	PG_CONFIG='$(PG_CONFIG)' $(srcdir)/test/lib/pg_regress.sh regress $(REGRESS)
 	PG_CONFIG='$(PG_CONFIG)' $(srcdir)/test/lib/pg_regress.sh isolation $(ISOLATION)
@@ -142,6 +143,9 @@ lint: all
 format:
 	$(srcdir)/test/lint/format
 
+docs:
+	$(srcdir)/test/docs/types
+
 dev:
 	$(srcdir)/demo/dev start
 
@@ -157,6 +161,7 @@ help:
 	@echo "make fuzz          fuzzers: T=name (default all), S=seconds each (default 60)"
 	@echo "make bench         benchmarks against pg_recvlogical; BENCH_OPTS=--quick for a short look"
 	@echo "make lint          layers, limits, exports, shell scripts, documentation of settings"
+	@echo "make docs          write the README's tables of types from the C table"
 	@echo "make format        indent the C sources (needs pg_bsd_indent)"
 	@echo "make dev           a throw-away server with dbmazz and a sandbox to play with"
 	@echo "make dev-stop      remove it"

@@ -19,6 +19,7 @@
 #include "miscadmin.h"
 #include "queue.h"
 #include "storage/latch.h"
+#include "unfit.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -315,23 +316,9 @@ dbmazz_batcher_row(DbmazzBatcher *batcher, DbmazzRelation *rel,
 	}
 	if (set->open != NULL && set->open->writer.nrows == 0)
 		discard(batcher, set->open);
-	if (status == DBMAZZ_ERR_UNREPRESENTABLE && batcher->error.column > 0)
-	{
-		const DbmazzTableDesc *desc = set->desc;
-		const char *name =
-			dbmazz_desc_text(desc,
-							 desc->columns[batcher->error.column - 1].name);
-
-		dbmazz_error_detail(&batcher->error,
-							"Column \"%s\" of a row of \"%s.%s\" that was "
-							"committed at %X/%X.", name, rel->schema,
-							rel->table, LSN_FORMAT_ARGS(batcher->final_lsn));
-		dbmazz_error_hint(&batcher->error,
-						  "This pipeline cannot get past the row. Correct the "
-						  "value in the source, or leave the column out of the "
-						  "publication; then drop the pipeline, create it again, "
-						  "and load the table anew.");
-	}
+	if (batcher->error.column > 0)
+		dbmazz_unfit_describe(&batcher->error, set, source,
+							  batcher->final_lsn);
 	dbmazz_batcher_stop(batcher, rel, &batcher->error);
 }
 

@@ -190,7 +190,7 @@ static const DbmazzOtherType other_types[] = {
 		"`{{1,2},{3,4}}`, `[0:1]={1,2}`. An `ARRAY` of StarRocks cannot hold "
 	"arrays of several shapes in one column, or lower bounds"},
 	{"enums", LONG_TEXT, "the label"},
-	{"domains", "as the type below them", "through any number of domains"},
+	{"domains", NULL, "as the type below them, through any number of domains"},
 	{"composite types", LONG_TEXT, "`(1,\"a b\",)`"},
 	{"ranges, multiranges", LONG_TEXT, "`[1,10)`, `{[1,2),[5,8)}`"},
 	{"types of extensions, such as `hstore` and `citext`", LONG_TEXT,
@@ -207,40 +207,40 @@ dbmazz_other_types(int *count)
 #define DATES_UNFIT "`infinity`, `-infinity`, years before 1 (BC) and after 9999"
 
 static const DbmazzClassText class_texts[] = {
-	[DBMAZZ_VALUE_STRING] = {"string",
+	[DBMAZZ_VALUE_STRING] = {"text", "string",
 		"more than 1048576 bytes; under `error` the target decides, for its "
 		"column may be longer",
 	"cut between two characters, to 1048576 bytes or fewer"},
-	[DBMAZZ_VALUE_BOOL] = {"`true`, `false`", NULL, NULL},
-	[DBMAZZ_VALUE_INTEGER] = {"number", NULL, NULL},
-	[DBMAZZ_VALUE_DECIMAL] = {"string with the digits", "NaN",
+	[DBMAZZ_VALUE_BOOL] = {"boolean", "`true`, `false`", NULL, NULL},
+	[DBMAZZ_VALUE_INTEGER] = {"integer", "number", NULL, NULL},
+	[DBMAZZ_VALUE_DECIMAL] = {"decimal", "string with the digits", "NaN",
 	"NULL: nothing is near"},
-	[DBMAZZ_VALUE_FLOAT] = {"number, the shortest that gives the same value",
+	[DBMAZZ_VALUE_FLOAT] = {"double", "number, the shortest that gives the same value",
 		"`Infinity`, `-Infinity`, NaN",
 		"the largest or smallest number, 1.7976931348623157e308; NaN becomes "
 	"NULL: nothing is near"},
-	[DBMAZZ_VALUE_REAL] = {"number, the shortest that gives the same value",
+	[DBMAZZ_VALUE_REAL] = {"float", "number, the shortest that gives the same value",
 		"`Infinity`, `-Infinity`, NaN",
 		"the largest or smallest number, 3.4028234663852886e38; NaN becomes "
 	"NULL: nothing is near"},
-	[DBMAZZ_VALUE_DATE] = {"string `YYYY-MM-DD`", DATES_UNFIT,
+	[DBMAZZ_VALUE_DATE] = {"date", "string `YYYY-MM-DD`", DATES_UNFIT,
 		"9999-12-31 or 0001-01-01 (StarRocks has a year 0, but many clients "
 	"do not)"},
-	[DBMAZZ_VALUE_TIMESTAMP] = {"string `YYYY-MM-DD hh:mm:ss.ffffff`",
+	[DBMAZZ_VALUE_TIMESTAMP] = {"timestamp", "string `YYYY-MM-DD hh:mm:ss.ffffff`",
 	DATES_UNFIT, "9999-12-31 23:59:59.999999 or 0001-01-01 00:00:00"},
-	[DBMAZZ_VALUE_TIMESTAMPTZ] = {
+	[DBMAZZ_VALUE_TIMESTAMPTZ] = {"timestamp in UTC",
 		"string `YYYY-MM-DD hh:mm:ss.ffffff`, in UTC, without offset",
 	DATES_UNFIT, "9999-12-31 23:59:59.999999 or 0001-01-01 00:00:00"},
-	[DBMAZZ_VALUE_BYTEA] = {"string of hexadecimal digits",
+	[DBMAZZ_VALUE_BYTEA] = {"bytes", "string of hexadecimal digits",
 		"more than 1048576 bytes; under `error` the target decides",
 	"cut to 1048576 bytes"},
-	[DBMAZZ_VALUE_JSON] = {"the document itself",
+	[DBMAZZ_VALUE_JSON] = {"document", "the document itself",
 		"an integer beyond 64 bits, a number beyond `DOUBLE`, `\\u0000`, half "
 		"of a surrogate pair (`\\ud800`), more than 1000 levels, more than "
 		"16 MB (under `error` the target decides on that one)",
 		"such a number becomes the nearest `DOUBLE`, such an escape "
 	"`\\uFFFD`; documents that are too deep or too long become NULL"},
-	[DBMAZZ_VALUE_CHAR] = {"string", NULL, NULL},
+	[DBMAZZ_VALUE_CHAR] = {"byte", "string", NULL, NULL},
 };
 
 const DbmazzClassText *

@@ -21,6 +21,7 @@ typedef struct DbmazzType
 /* How the values of a class are sent, for the documentation: sentences. */
 typedef struct DbmazzClassText
 {
+	const char *name;
 	const char *form;			/* in a body of JSON */
 	const char *unfit;			/* what StarRocks cannot hold, or NULL */
 	const char *clamp;			/* what "clamp" makes of that */
@@ -30,7 +31,7 @@ typedef struct DbmazzClassText
 typedef struct DbmazzOtherType
 {
 	const char *name;
-	const char *target;
+	const char *target;			/* NULL: as the type below it */
 	const char *remark;
 } DbmazzOtherType;
 

@@ -18,6 +18,7 @@
 #include "debug_point.h"
 #include "decoder.h"
 #include "guc.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "pgstat.h"
@@ -276,11 +277,21 @@ dbmazz_decoder_make_slot(DbmazzPipeline *p, const char *slot, bool may_adopt)
 
 /* ---- session ------------------------------------------------------------- */
 
-/* Text forms that do not depend on anybody's settings. */
+/*
+ * Text forms that do not depend on anybody's settings.  How many digits of money
+ * are behind the point is known from lc_monetary alone, so that stays as it is
+ * in the database, but for the whole life.  Nothing is converted on the way to
+ * the callback: that could fail inside of pgoutput (see encoding.h).
+ */
 static void
 fix_formats(void)
 {
 	char		mem[32];
+	char	   *monetary = GetConfigOptionByName("lc_monetary", NULL, false);
+
+	SetConfigOption("lc_monetary", monetary, PGC_USERSET, PGC_S_OVERRIDE);
+	SetConfigOption("client_encoding", GetDatabaseEncodingName(), PGC_USERSET,
+					PGC_S_OVERRIDE);
 
 	SetConfigOption("DateStyle", "ISO", PGC_USERSET, PGC_S_OVERRIDE);
 	SetConfigOption("IntervalStyle", "postgres", PGC_USERSET, PGC_S_OVERRIDE);

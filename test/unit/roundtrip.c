@@ -15,26 +15,12 @@
 #include "core/body.h"
 #include "helpers.h"
 #include "json_read.h"
+#include "random_values.h"
 
 #define MAX_COLUMNS		12
 #define MAX_ROWS		40
 #define NSEGMENTS		128
 #define TAIL			",\"filler\":0,\"__op\":1}"
-
-/* The bytes that decide; zeros when they are used up. */
-typedef struct Choices
-{
-	const uint8_t *data;
-	size_t		left;
-} Choices;
-
-/* A value that does not fit, and what "clamp" makes of it. */
-typedef struct Unfit
-{
-	uint8_t		value_class;
-	const char *text;
-	const char *clamped;		/* NULL: null */
-} Unfit;
 
 typedef struct Row
 {
@@ -64,180 +50,6 @@ static DbmazzParser parser;
 static DbmazzError err;
 static Pool pool;
 
-static uint32_t
-choose(Trip *trip, uint32_t bound)
-{
-	uint32_t	v = 0;
-
-	if (trip->choices.left > 0)
-	{
-		v = *trip->choices.data++;
-		trip->choices.left--;
-	}
-	return v % bound;
-}
-
-/* ---- making values ---------------------------------------------------- */
-
-static void
-make_digits(Trip *trip, Buffer *value, uint32_t n)
-{
-	uint32_t	i;
-
-	put_byte(value, (char) ('1' + choose(trip, 9)));
-	for (i = 1; i < n; i++)
-		put_byte(value, (char) ('0' + (i * 7 + n) % 10));
-}
-
-static void
-make_string(Trip *trip, Buffer *value)
-{
-	static const char special[] = "\"\\\n\r\t\b\f\x01\x1F/\x7F";
-	uint32_t	size = choose(trip, 64);
-	uint32_t	n = choose(trip, 256);
-	uint32_t	every = 1 + choose(trip, 64);
-	uint32_t	which = choose(trip, sizeof(special));
-	uint32_t	i;
-
-	if (size < 40)
-		n %= 40;
-	else if (size == 63)
-		n *= 300;
-	for (i = 0; i < n; i++)
-	{
-		if (i % every == 0 && every < 60)
-			put_byte(value, special[which]);
-		else
-			put_byte(value, (char) (' ' + (i * 31 + which) % 90 + 2));
-	}
-}
-
-static void
-make_json(Trip *trip, Buffer *value)
-{
-	static const char *const documents[] = {
-		"{}", "[]", "1", "-1.5e+3", "null", "true", "\"\\u00e4\\n\"",
-		"{\"a\": [1, 2, {\"b\": null}], \"c\": \"d\\\"\"}"
-	};
-
-	put_printf(value, "%s", documents[choose(trip, 8)]);
-}
-
-static void
-make_date(Trip *trip, Buffer *value)
-{
-	put_printf(value, "%04u-%02u-%02u", 1 + choose(trip, 256) * 39,
-			   1 + choose(trip, 12), 1 + choose(trip, 28));
-}
-
-static void
-make_timestamp(Trip *trip, Buffer *value)
-{
-	uint32_t	fraction = choose(trip, 7);
-
-	make_date(trip, value);
-	put_printf(value, " %02u:%02u:%02u", choose(trip, 24), choose(trip, 60),
-			   choose(trip, 60));
-	if (fraction > 0)
-	{
-		put_byte(value, '.');
-		make_digits(trip, value, fraction);
-	}
-}
-
-/* A value that is right for its class. */
-static void
-make_good(Trip *trip, uint8_t value_class, Buffer *value)
-{
-	switch ((DbmazzValueClass) value_class)
-	{
-		case DBMAZZ_VALUE_STRING:
-			make_string(trip, value);
-			return;
-		case DBMAZZ_VALUE_BOOL:
-			put_byte(value, "tf"[choose(trip, 2)]);
-			return;
-		case DBMAZZ_VALUE_INTEGER:
-			if (choose(trip, 4) == 0)
-				put_byte(value, '-');
-			make_digits(trip, value, 1 + choose(trip, 20));
-			return;
-		case DBMAZZ_VALUE_DECIMAL:
-			if (choose(trip, 4) == 0)
-				put_byte(value, '-');
-			make_digits(trip, value, choose(trip, 64) == 63 ?
-						1 + choose(trip, 256) * 200 : 1 + choose(trip, 30));
-			put_byte(value, '.');
-			make_digits(trip, value, 1 + choose(trip, 20));
-			return;
-		case DBMAZZ_VALUE_CHAR:
-			if (choose(trip, 8) > 0)
-				put_byte(value, (char) (1 + choose(trip, 127)));
-			return;
-		case DBMAZZ_VALUE_FLOAT:
-		case DBMAZZ_VALUE_REAL:
-			make_digits(trip, value, 1);
-			put_byte(value, '.');
-			make_digits(trip, value, 1 + choose(trip, 15));
-			put_printf(value, "e-%02u", choose(trip, 99));
-			return;
-		case DBMAZZ_VALUE_DATE:
-			make_date(trip, value);
-			return;
-		case DBMAZZ_VALUE_TIMESTAMP:
-			make_timestamp(trip, value);
-			return;
-		case DBMAZZ_VALUE_TIMESTAMPTZ:
-			make_timestamp(trip, value);
-			put_printf(value, "+00");
-			return;
-		case DBMAZZ_VALUE_BYTEA:
-			put_printf(value, "\\x");
-			make_digits(trip, value, 2 * (1 + choose(trip, 256)));
-			return;
-		case DBMAZZ_VALUE_JSON:
-			make_json(trip, value);
-			return;
-	}
-}
-
-static const Unfit unfits[] = {
-	{DBMAZZ_VALUE_DECIMAL, "NaN", NULL},
-	{DBMAZZ_VALUE_FLOAT, "NaN", NULL},
-	{DBMAZZ_VALUE_FLOAT, "-Infinity", "-1.7976931348623157e+308"},
-	{DBMAZZ_VALUE_REAL, "Infinity", "3.4028234663852886e+38"},
-	{DBMAZZ_VALUE_DATE, "infinity", "9999-12-31"},
-	{DBMAZZ_VALUE_DATE, "0044-03-15 BC", "0001-01-01"},
-	{DBMAZZ_VALUE_TIMESTAMP, "12345-01-01 00:00:00",
-	"9999-12-31 23:59:59.999999"},
-	{DBMAZZ_VALUE_TIMESTAMPTZ, "-infinity", "0001-01-01 00:00:00+00"},
-	{DBMAZZ_VALUE_JSON, "[1e400, \"\\u0000\"]",
-	"[1.7976931348623157e308, \"\\uFFFD\"]"},
-	{DBMAZZ_VALUE_JSON, "{\"a\":-123456789012345678901234567890}",
-	"{\"a\":-123456789012345678901234567890.0}"},
-};
-
-/* One that does not fit, if the class has such; NULL if not. */
-static const Unfit *
-make_unfit(Trip *trip, uint8_t value_class, Buffer *value)
-{
-	const size_t n = sizeof(unfits) / sizeof(unfits[0]);
-	size_t		first = choose(trip, (uint32_t) n);
-	size_t		i;
-
-	for (i = 0; i < n; i++)
-	{
-		const Unfit *unfit = &unfits[(first + i) % n];
-
-		if (unfit->value_class == value_class)
-		{
-			put_printf(value, "%s", unfit->text);
-			return unfit;
-		}
-	}
-	return NULL;
-}
-
 /*
  * A right value, or one with a byte changed; is it still right?  JSON is not
  * looked into by the encoder, so that stays right.
@@ -245,12 +57,12 @@ make_unfit(Trip *trip, uint8_t value_class, Buffer *value)
 static bool
 make_value(Trip *trip, uint8_t value_class, Buffer *value)
 {
-	make_good(trip, value_class, value);
-	if (choose(trip, 16) != 15 || value_class == DBMAZZ_VALUE_JSON ||
+	make_good(&trip->choices, value_class, value);
+	if (choose(&trip->choices, 16) != 15 || value_class == DBMAZZ_VALUE_JSON ||
 		value_class == DBMAZZ_VALUE_STRING ||
 		value_class == DBMAZZ_VALUE_CHAR || value->len == 0)
 		return true;
-	value->data[choose(trip, 256) % value->len] = (char) choose(trip, 256);
+	value->data[choose(&trip->choices, 256) % value->len] = (char) choose(&trip->choices, 256);
 	return false;
 }
 
@@ -261,8 +73,8 @@ make_table(Trip *trip)
 {
 	uint32_t	i;
 
-	trip->ncolumns = 1 + choose(trip, MAX_COLUMNS);
-	trip->nkeys = 1 + choose(trip, 3);
+	trip->ncolumns = 1 + choose(&trip->choices, MAX_COLUMNS);
+	trip->nkeys = 1 + choose(&trip->choices, 3);
 	if (trip->nkeys > trip->ncolumns)
 		trip->nkeys = trip->ncolumns;
 	for (i = 0; i < trip->ncolumns; i++)
@@ -272,12 +84,12 @@ make_table(Trip *trip)
 		};
 		Buffer		name = {0};
 
-		put_printf(&name, forms[choose(trip, 4)], i);
+		put_printf(&name, forms[choose(&trip->choices, 4)], i);
 		put_byte(&name, '\0');
 		strcpy(trip->names[i], name.data);
 		buffer_free(&name);
 		trip->specs[i].name = trip->names[i];
-		trip->specs[i].value_class = (uint8_t) choose(trip, DBMAZZ_LAST_VALUE_CLASS + 1);
+		trip->specs[i].value_class = (uint8_t) choose(&trip->choices, DBMAZZ_LAST_VALUE_CLASS + 1);
 		if (i < trip->nkeys && trip->specs[i].value_class == DBMAZZ_VALUE_JSON)
 			trip->specs[i].value_class = DBMAZZ_VALUE_STRING;
 		trip->specs[i].flags = i < trip->nkeys ? DBMAZZ_COLUMN_KEY : 0;
@@ -291,12 +103,12 @@ make_key(Trip *trip, uint32_t i, Row *row)
 	static const uint8_t fixed[] = {1, 2, 3, 4, 5, 6, 7, 8};
 	Choices		saved;
 
-	if (choose(trip, 2) == 0)
+	if (choose(&trip->choices, 2) == 0)
 		return make_value(trip, trip->specs[i].value_class, &row->values[i]);
 	saved = trip->choices;
-	trip->choices.data = fixed + choose(trip, 4);
+	trip->choices.data = fixed + choose(&trip->choices, 4);
 	trip->choices.left = 4;
-	make_good(trip, trip->specs[i].value_class, &row->values[i]);
+	make_good(&trip->choices, trip->specs[i].value_class, &row->values[i]);
 	trip->choices = saved;
 	return true;
 }
@@ -365,7 +177,7 @@ add_row(Trip *trip, Row *row)
 	const char *wrong;
 	uint32_t	i;
 
-	row->op = "IIUD"[choose(trip, 4)];
+	row->op = "IIUD"[choose(&trip->choices, 4)];
 	put_byte(&message, row->op);
 	put_u32(&message, 16384);
 	put_byte(&message, row->op == 'D' ? 'K' : 'N');
@@ -376,10 +188,10 @@ add_row(Trip *trip, Row *row)
 
 		if (i < trip->nkeys)
 			is_right = make_key(trip, i, row) && is_right;
-		else if (row->op == 'D' || choose(trip, 8) == 7)
+		else if (row->op == 'D' || choose(&trip->choices, 8) == 7)
 			row->is_null[i] = true;
-		else if (choose(trip, 8) == 7 &&
-				 (row->unfit[i] = make_unfit(trip, trip->specs[i].value_class,
+		else if (choose(&trip->choices, 8) == 7 &&
+				 (row->unfit[i] = make_unfit(&trip->choices, trip->specs[i].value_class,
 											 value)) != NULL)
 			is_right = plan_policy != DBMAZZ_UNREPRESENTABLE_ERROR && is_right;
 		else
@@ -564,7 +376,7 @@ static const char *
 check_body(Trip *trip, DbmazzFraming framing, uint32_t nleft)
 {
 	static const DbmazzSpan tail = {TAIL, sizeof(TAIL) - 1};
-	size_t		step = 1 + choose(trip, 256) * (choose(trip, 2) ? 97 : 1);
+	size_t		step = 1 + choose(&trip->choices, 256) * (choose(&trip->choices, 2) ? 97 : 1);
 	Buffer		text = {0};
 	DbmazzBody	body;
 	const char *wrong;
@@ -595,7 +407,7 @@ run(Trip *trip)
 {
 	uint64_t	slots[256];
 	const char *wrong = NULL;
-	uint32_t	nrows = choose(trip, MAX_ROWS + 1);
+	uint32_t	nrows = choose(&trip->choices, MAX_ROWS + 1);
 	uint32_t	nleft;
 
 	while (trip->nrows < nrows && wrong == NULL)
@@ -628,7 +440,7 @@ roundtrip(const uint8_t *data, size_t len)
 	memset(&trip, 0, sizeof(trip));
 	trip.choices.data = data;
 	trip.choices.left = len;
-	plan_policy = choose(&trip, 3);
+	plan_policy = choose(&trip.choices, 3);
 	make_table(&trip);
 	trip.desc = make_desc(trip.specs, trip.ncolumns);
 	trip.plan = make_plan(trip.desc);

@@ -86,13 +86,22 @@ $(OBJS) $(SINK_OBJS): $(HEADERS) Makefile
 # ---- sink modules: each is a library of its own ---------------------------
 
 CURL_LIBS := $(shell curl-config --libs 2>/dev/null || echo -lcurl)
+MARIADB_CFLAGS := $(shell mariadb_config --include 2>/dev/null)
+MARIADB_LIBS := $(shell mariadb_config --libs 2>/dev/null)
 src/http/%.o src/sinks/starrocks/%.o: override CPPFLAGS += $(shell curl-config --cflags 2>/dev/null)
+
+src/sinks/starrocks/mysqlport.o: override CPPFLAGS += $(MARIADB_CFLAGS)
+src/sinks/starrocks/mysqlport.o: | have-mariadb
+.PHONY: have-mariadb
+have-mariadb:
+	@test -n "$(MARIADB_LIBS)" || { echo "mariadb_config is not there:" \
+		"install libmariadb-dev (Debian) or mariadb-connector-c-devel" >&2; exit 1; }
 
 LINK_SINK = $(CC) $(CFLAGS) -shared -o $@ $(filter %.o,$^) $(LDFLAGS) \
 	-Wl,--as-needed -Wl,--version-script=$(srcdir)/src/sinks/exports.map
 
 dbmazz_starrocks.so: $(MODULE_OBJ) $(STARROCKS_OBJS) $(HTTP_OBJS) $(CORE_OBJS)
-	$(LINK_SINK) $(CURL_LIBS) -lcjson -lz -lzstd -llz4
+	$(LINK_SINK) $(CURL_LIBS) $(MARIADB_LIBS) -lcjson -lz -lzstd -llz4
 
 dbmazz_null.so: $(MODULE_OBJ) $(NULL_OBJS) $(CORE_OBJS)
 	$(LINK_SINK)

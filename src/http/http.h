@@ -28,6 +28,9 @@
 /* Size of a body that is not known before it has been read. */
 #define DBMAZZ_HTTP_UNKNOWN	UINT64_MAX
 
+#define DBMAZZ_HTTP_ADDRESSES	4
+#define DBMAZZ_HTTP_ADDRESS		48	/* the text of an IPv6 address */
+
 typedef struct DbmazzHttp DbmazzHttp;
 typedef struct DbmazzHttpTransfer DbmazzHttpTransfer;
 
@@ -50,6 +53,8 @@ typedef struct DbmazzHttpRequest
 	const char *ca_file;		/* NULL: the system's */
 	bool		tls_verify;
 	bool		keep_alive;		/* may this connection serve later requests? */
+	bool		resolve_only;	/* look the host's name up and connect to
+								 * nobody: the answer has the addresses */
 
 	/*
 	 * Send "Expect: 100-continue" and hold the body back until the server has
@@ -87,6 +92,8 @@ typedef struct DbmazzHttpAnswer
 	const char *body;			/* terminated by a zero byte */
 	size_t		body_len;
 	const char *location;		/* where a redirect points, absolute, or NULL */
+	int			naddresses;		/* of resolve_only, which never is complete */
+	char		addresses[DBMAZZ_HTTP_ADDRESSES][DBMAZZ_HTTP_ADDRESS];
 	char		error[DBMAZZ_HTTP_ERROR];	/* "" if complete */
 } DbmazzHttpAnswer;
 

@@ -9,10 +9,12 @@
  */
 #include "http/http_private.h"
 
+#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 
 #define MAX_LOCATION	8192
 #define SEND_BUFFER		(128 * 1024L)
@@ -23,6 +25,9 @@ static bool add_headers(DbmazzHttpTransfer *transfer,
 static bool set_connection(CURL *easy, const DbmazzHttpRequest *request);
 static bool set_message(DbmazzHttpTransfer *transfer,
 						const DbmazzHttpRequest *request);
+static bool set_resolve(DbmazzHttpTransfer *transfer);
+static curl_socket_t on_open(void *arg, curlsocktype purpose,
+							 struct curl_sockaddr *address);
 static size_t on_read(char *out, size_t size, size_t nitems, void *arg);
 static int	on_seek(void *arg, curl_off_t offset, int origin);
 static size_t on_header(char *data, size_t size, size_t nitems, void *arg);
@@ -65,7 +70,8 @@ dbmazz_transfer_setup(DbmazzHttpTransfer *transfer,
 		transfer->easy = curl_easy_init();
 	if (transfer->easy == NULL || !add_headers(transfer, request) ||
 		!set_connection(transfer->easy, request) ||
-		!set_message(transfer, request))
+		!set_message(transfer, request) ||
+		(request->resolve_only && !set_resolve(transfer)))
 	{
 		snprintf(error, DBMAZZ_HTTP_ERROR, "out of memory");
 		return false;
@@ -266,6 +272,34 @@ set_message(DbmazzHttpTransfer *transfer, const DbmazzHttpRequest *request)
 	SET(CURLOPT_WRITEDATA, (void *) transfer);
 #undef SET
 	return ok;
+}
+
+/* Every address that libcurl would connect to goes to on_open() instead. */
+static bool
+set_resolve(DbmazzHttpTransfer *transfer)
+{
+	CURL	   *easy = transfer->easy;
+
+	return curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L) == CURLE_OK &&
+		curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION,
+						 on_open) == CURLE_OK &&
+		curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA,
+						 (void *) transfer) == CURLE_OK;
+}
+
+static curl_socket_t
+on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
+{
+	DbmazzHttpTransfer *transfer = arg;
+	DbmazzHttpAnswer *answer = &transfer->answer;
+
+	(void) purpose;
+	if (answer->naddresses < DBMAZZ_HTTP_ADDRESSES &&
+		getnameinfo(&address->addr, address->addrlen,
+					answer->addresses[answer->naddresses],
+					DBMAZZ_HTTP_ADDRESS, NULL, 0, NI_NUMERICHOST) == 0)
+		answer->naddresses++;
+	return CURL_SOCKET_BAD;
 }
 
 /* libcurl wants more of the body. */

@@ -10,7 +10,7 @@
 # everything but the server, on the machine itself
 base_packages=(
 	gcc make libc6-dev libcurl4-openssl-dev libcjson-dev
-	zlib1g-dev libzstd-dev liblz4-dev
+	libmariadb-dev zlib1g-dev libzstd-dev liblz4-dev
 	clang-14 libclang-rt-14-dev
 	libipc-run-perl python3-venv python3-dev shellcheck pg-bsd-indent binutils
 	ca-certificates curl tar util-linux

@@ -18,7 +18,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 packages=(
 	"postgresql-$version" "postgresql-server-dev-$version"
 	gcc make libc6-dev libcurl4-openssl-dev libcjson-dev
-	zlib1g-dev libzstd-dev liblz4-dev
+	libmariadb-dev zlib1g-dev libzstd-dev liblz4-dev
 	libipc-run-perl python3-venv ca-certificates curl
 )
 stamp="$release $(sha256sum "$0" | cut -c 1-16)"

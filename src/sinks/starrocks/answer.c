@@ -101,11 +101,8 @@ static void judge_failure(const Reply *reply, const DbmazzHttpAnswer *answer,
 						  DbmazzSrVerdict *verdict, DbmazzError *err);
 static void judge_transport(const DbmazzHttpAnswer *answer,
 							DbmazzSrVerdict *verdict, DbmazzError *err);
-static DbmazzSrReason reason_of(const char *message);
 static DbmazzOutcome outcome_of(DbmazzSrReason reason);
 static DbmazzStatus status_of(DbmazzSrReason reason);
-static void set_from_server(DbmazzError *err, DbmazzSrReason reason,
-							const char *what, const char *message);
 static bool is_other_label(const Reply *reply, const char *label);
 static bool find_fragment(const char *message, const char *fragment);
 
@@ -362,7 +359,7 @@ judge_failure(const Reply *reply, const DbmazzHttpAnswer *answer,
 	bool		is_fail = strcasecmp(reply->status, "Fail") == 0 ||
 	strcasecmp(reply->status, "FAILED") == 0;
 
-	verdict->reason = reason_of(reply->message);
+	verdict->reason = dbmazz_sr_answer_reason(reply->message);
 	if (answer->status == 401)
 		verdict->reason = DBMAZZ_SR_ACCESS;
 	if (verdict->reason == DBMAZZ_SR_FINE)
@@ -386,9 +383,9 @@ judge_failure(const Reply *reply, const DbmazzHttpAnswer *answer,
 		 verdict->reason == DBMAZZ_SR_UNREADABLE) &&
 		strlen(url) < DBMAZZ_SR_ERROR_URL)
 		strcpy(verdict->error_url, url);
-	set_from_server(err, verdict->reason, "StarRocks",
-					reply->message[0] != '\0' ? reply->message :
-					reply->status);
+	dbmazz_sr_answer_text(err, verdict->reason, "StarRocks",
+						  reply->message[0] != '\0' ? reply->message :
+						  reply->status);
 }
 
 /* No answer, or none that makes sense. */
@@ -434,9 +431,8 @@ judge_transport(const DbmazzHttpAnswer *answer, DbmazzSrVerdict *verdict,
 	verdict->outcome = sent ? DBMAZZ_DOUBT : DBMAZZ_RETRY;
 }
 
-/* DBMAZZ_SR_FINE: not a text that we know. */
-static DbmazzSrReason
-reason_of(const char *message)
+DbmazzSrReason
+dbmazz_sr_answer_reason(const char *message)
 {
 	size_t		i;
 
@@ -505,9 +501,9 @@ status_of(DbmazzSrReason reason)
 	}
 }
 
-static void
-set_from_server(DbmazzError *err, DbmazzSrReason reason, const char *what,
-				const char *message)
+void
+dbmazz_sr_answer_text(DbmazzError *err, DbmazzSrReason reason,
+					  const char *what, const char *message)
 {
 	char		text[DBMAZZ_ERROR_DETAIL];
 

@@ -77,6 +77,13 @@ extern DbmazzSrLabelState dbmazz_sr_answer_state(const DbmazzHttpAnswer *answer,
 extern void dbmazz_sr_answer_error(const DbmazzHttpAnswer *answer,
 								   DbmazzSrVerdict *verdict, DbmazzError *err);
 
+/* What a message of the server means; DBMAZZ_SR_FINE: not one that we know. */
+extern DbmazzSrReason dbmazz_sr_answer_reason(const char *message);
+
+/* Set the error from a message of the server: "what: message". */
+extern void dbmazz_sr_answer_text(DbmazzError *err, DbmazzSrReason reason,
+								  const char *what, const char *message);
+
 /*
  * The lines of an error log (what ErrorURL points to) as text for a message:
  * at most 'outlen' bytes, without the values of the rows.

@@ -193,6 +193,12 @@ start(DbmazzSrJob *job)
 	}
 	else if (job->step == DBMAZZ_SR_STEP_ERROR_LOG)
 		request.user = NULL;
+	else if (job->step == DBMAZZ_SR_STEP_ADDRESS)
+	{
+		request.user = NULL;
+		request.resolve_only = true;
+		request.total_timeout_ms = config->connect_timeout_ms;
+	}
 	else if (job->post.len > 0)
 	{
 		headers[request.nheaders++] = "Content-Type: application/json";

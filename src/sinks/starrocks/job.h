@@ -10,7 +10,11 @@
  *
  *		LOAD	schema ... -> redirect -> load -> (state | error log) -> end
  *		RESOLVE	state -> end
- *		SETTLE	state -> (cancel -> state) -> next label ... -> end
+ *		SETTLE	state -> (cancel -> state) -> next label ... -> (sessions) -> end
+ *		TRUNCATE	(address) -> connect -> truncate -> end
+ *		sessions	(address) -> connect -> list -> (kill ... -> pause -> list)
+ *
+ *	  Those of the last two lines speak to the MySQL port.
  *
  *	  The schema is skipped when the cache has a plan for the description.
  */
@@ -21,6 +25,7 @@
 #include "dbmazz_sink.h"
 #include "http/http.h"
 #include "sinks/starrocks/answer.h"
+#include "sinks/starrocks/mysqlport.h"
 #include "sinks/starrocks/options.h"
 #include "sinks/starrocks/plan.h"
 #include "sinks/starrocks/schema.h"
@@ -37,10 +42,17 @@ typedef enum DbmazzSrStep
 	DBMAZZ_SR_STEP_LOAD,
 	DBMAZZ_SR_STEP_ERROR_LOG,
 	DBMAZZ_SR_STEP_STATE,
-	DBMAZZ_SR_STEP_CANCEL
+	DBMAZZ_SR_STEP_CANCEL,
+	DBMAZZ_SR_STEP_ADDRESS,		/* look up the name of the MySQL port's host */
+	DBMAZZ_SR_STEP_CONNECT,
+	DBMAZZ_SR_STEP_TRUNCATE,
+	DBMAZZ_SR_STEP_LIST,		/* who is at work there? */
+	DBMAZZ_SR_STEP_KILL,
+	DBMAZZ_SR_STEP_PAUSE
 } DbmazzSrStep;
 
 #define DBMAZZ_SR_MAX_REFUSED	64
+#define DBMAZZ_SR_MAX_KILLS		16	/* sessions to be ended in one look */
 
 struct DbmazzSr
 {
@@ -52,6 +64,7 @@ struct DbmazzSr
 	DbmazzSrJob *finished;		/* completion not yet handed out, in order */
 	uint64_t	refused[DBMAZZ_SR_MAX_REFUSED]; /* there was no memory for */
 	int			nrefused;
+	uint32_t	port_serial;	/* of the last session at the MySQL port */
 };
 
 struct DbmazzSrJob
@@ -88,6 +101,18 @@ struct DbmazzSrJob
 	/* SETTLE */
 	int			label;
 	int			cancels;		/* of the current label */
+
+	/* at the MySQL port; private to truncate.c */
+	DbmazzSrPort *port;
+	uint32_t	port_serial;
+	char		addresses[DBMAZZ_HTTP_ADDRESSES][DBMAZZ_HTTP_ADDRESS];
+	int			naddresses;
+	int			address;		/* the one that is tried */
+	unsigned long kills[DBMAZZ_SR_MAX_KILLS];
+	int			nkills;
+	bool		waited;			/* for sessions that did nothing yet */
+	int64_t		resume_ms;		/* end of a pause */
+	int64_t		give_up_ms;
 };
 
 /* ---- call.c ------------------------------------------------------------ */
@@ -146,6 +171,28 @@ extern void dbmazz_sr_label_step(DbmazzSrJob *job);
 
 /* Ask for the state of a label: begins STEP_STATE. */
 extern void dbmazz_sr_ask_state(DbmazzSrJob *job, const char *label);
+
+/* ---- truncate.c -------------------------------------------------------- */
+
+extern void dbmazz_sr_truncate_start(DbmazzSrJob *job);
+
+/* SETTLE, the last part: no TRUNCATE under one of the labels is at work. */
+extern void dbmazz_sr_sessions_start(DbmazzSrJob *job);
+
+/* STEP_ADDRESS has ended. */
+extern void dbmazz_sr_port_resolved(DbmazzSrJob *job);
+
+/*
+ * Is the job one for the MySQL port now, and what does it wait for?  The socket's
+ * fd is -1 if it only waits for a time ('deadline_ms').
+ */
+extern bool dbmazz_sr_port_waits(const DbmazzSrJob *job,
+								 DbmazzSinkSocket *socket,
+								 int64_t *deadline_ms);
+
+/* Move such a job on. */
+extern void dbmazz_sr_port_step(DbmazzSrJob *job);
+extern void dbmazz_sr_port_end(DbmazzSrJob *job);
 
 /* ---- cache.c ----------------------------------------------------------- */
 

@@ -4,6 +4,7 @@
  */
 #include "sinks/starrocks/options.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 
 #define HTTP_PORT		8030	/* http_port of a frontend */
 #define HTTPS_PORT		8443	/* https_port */
+#define MYSQL_PORT		9030	/* query_port */
 #define DAY_MS			(INT64_C(24) * 60 * 60 * 1000)
 
 typedef enum OptionIndex
@@ -30,6 +32,7 @@ typedef enum OptionIndex
 	OPT_TLS_VERIFY,
 	OPT_BE_ADDRESS,
 	OPT_COMPRESSION,
+	OPT_MYSQL_ADDRESS,
 	OPT_COUNT
 } OptionIndex;
 
@@ -97,6 +100,10 @@ const DbmazzOptionDef dbmazz_sr_option_defs[DBMAZZ_SR_OPTIONS] = {
 		"How the rows of a load are compressed: none, gzip, zstd or lz4; "
 		"StarRocks 3.2.7 or newer reads all of these."
 	},
+	[OPT_MYSQL_ADDRESS] = {
+		"mysql_address", DBMAZZ_OPTION_STRING, 0, NULL, 0, 0,
+		"Address, host[:port], of one frontend's MySQL port, for TRUNCATE."
+	},
 };
 
 static bool find_values(const DbmazzOption *options, int noptions,
@@ -105,6 +112,9 @@ static bool parse_frontends(DbmazzSrConfig *config, const char *text,
 							DbmazzError *err);
 static bool parse_backend(DbmazzSrConfig *config, const char *text,
 						  DbmazzError *err);
+static bool parse_mysql(DbmazzSrConfig *config, const char *text,
+						DbmazzError *err);
+static bool is_loopback(const char *host);
 static bool parse_ms(const char *text, const DbmazzOptionDef *def,
 					 int64_t *value, DbmazzError *err);
 static bool parse_bool(const char *text, const DbmazzOptionDef *def,
@@ -143,6 +153,7 @@ dbmazz_sr_config_create(const DbmazzOption *options, int noptions,
 	ok = check_texts(config, err) &&
 		parse_frontends(config, values[OPT_URL], err) &&
 		parse_backend(config, values[OPT_BE_ADDRESS], err) &&
+		parse_mysql(config, values[OPT_MYSQL_ADDRESS], err) &&
 		parse_bool(values[OPT_TLS_VERIFY], &defs[OPT_TLS_VERIFY],
 				   &config->tls_verify, err) &&
 		parse_compression(config, values[OPT_COMPRESSION], err) &&
@@ -234,7 +245,7 @@ find_values(const DbmazzOption *options, int noptions, const char **values,
 							  "password, connect_timeout, request_timeout, "
 							  "expect_timeout, load_timeout, low_speed_time, "
 							  "ca_file, tls_verify, be_address, "
-							  "compression.");
+							  "compression, mysql_address.");
 			return false;
 		}
 		if (options[i].value != NULL)
@@ -352,6 +363,60 @@ parse_backend(DbmazzSrConfig *config, const char *text, DbmazzError *err)
 	config->backend.path = "";
 	config->has_backend = true;
 	return true;
+}
+
+/*
+ * libmariadb waits for the TLS handshake, which a sink must not.  So the
+ * connection is in the clear; where the operator has asked for https, it may
+ * only lead to this host, where a tunnel may listen.
+ */
+static bool
+parse_mysql(DbmazzSrConfig *config, const char *text, DbmazzError *err)
+{
+	const char *why = NULL;
+	int			i;
+
+	if (text[0] == '\0')
+		return true;
+	if (dbmazz_url_parse(text, strlen(text), &config->mysql, &why) &&
+		(config->mysql.has_scheme || config->mysql.path[0] != '\0'))
+		why = "it is not of the form host:port";
+	if (why != NULL)
+	{
+		dbmazz_error_set(err, DBMAZZ_ERR_MALFORMED, 0,
+						 "option \"mysql_address\" is not valid: %s", why);
+		dbmazz_error_hint(err, "Write host:port with the MySQL port of a "
+						  "frontend (default %d).", MYSQL_PORT);
+		return false;
+	}
+	for (i = 0; i < config->nfrontends; i++)
+	{
+		if (!config->frontends[i].tls || is_loopback(config->mysql.host))
+			continue;
+		dbmazz_error_set(err, DBMAZZ_ERR_UNSUPPORTED, 0,
+						 "option \"mysql_address\" cannot name another host "
+						 "when \"url\" is https");
+		dbmazz_error_detail(err, "What goes to the MySQL port is not "
+							"encrypted.");
+		dbmazz_error_hint(err, "Let a TLS tunnel on this host listen, and name "
+						  "its address: 127.0.0.1:port.");
+		return false;
+	}
+	if (config->mysql.port == 0)
+		config->mysql.port = MYSQL_PORT;
+	config->mysql.path = "";
+	config->has_mysql = true;
+	return true;
+}
+
+static bool
+is_loopback(const char *host)
+{
+	struct in_addr number;
+
+	if (inet_pton(AF_INET, host, &number) == 1)
+		return strncmp(host, "127.", 4) == 0;
+	return strcmp(host, "[::1]") == 0 || strcmp(host, "localhost") == 0;
 }
 
 static bool

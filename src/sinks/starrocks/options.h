@@ -3,7 +3,7 @@
  *		The options of the StarRocks sink, as a table and as values.
  */
 #ifndef DBMAZZ_SR_OPTIONS_H
-#define DBMAZZ_SR_OPTIONS_H
+#define DBMAZZ_SR_OPTIONS	14
 
 #include "dbmazz_sink.h"
 #include "http/compress.h"
@@ -25,6 +25,8 @@ typedef struct DbmazzSrConfig
 	bool		has_backend;	/* 'backend' replaces what redirects name */
 	DbmazzUrl	backend;
 	DbmazzCompression compression;
+	bool		has_mysql;		/* 'mysql' is set: TRUNCATE can be sent there */
+	DbmazzUrl	mysql;
 	int64_t		connect_timeout_ms;
 	int64_t		request_timeout_ms;
 	int64_t		expect_timeout_ms;
@@ -32,7 +34,7 @@ typedef struct DbmazzSrConfig
 	int64_t		low_speed_time_ms;
 } DbmazzSrConfig;
 
-#define DBMAZZ_SR_OPTIONS	13
+#define DBMAZZ_SR_OPTIONS	14
 
 extern const DbmazzOptionDef dbmazz_sr_option_defs[DBMAZZ_SR_OPTIONS];
 

@@ -16,6 +16,9 @@
 /* Most turns of "answer, next step" in one poll(), so that it ends. */
 #define MAX_TURNS		8
 
+/* Longest wait if there were more sockets than the caller could take. */
+#define OVERFLOW_WAIT_MS	10
+
 static bool sr_check(const DbmazzOption *options, int noptions,
 					 DbmazzError *err);
 static void *sr_open(const DbmazzOption *options, int noptions,
@@ -34,6 +37,9 @@ static size_t sr_render(void *state, const DbmazzRequest *request, char *out,
 static size_t sr_identity(const DbmazzOption *options, int noptions,
 						  char *out, size_t len);
 static bool advance(DbmazzSr *sr);
+static int	port_sockets(DbmazzSr *sr, DbmazzSinkSocket *sockets, int n,
+						 int max, int64_t *timeout_ms);
+static void advance_ports(DbmazzSr *sr);
 static bool remove_job(DbmazzSrJob **list, DbmazzSrJob *job);
 static void free_job(DbmazzSrJob *job);
 
@@ -42,7 +48,8 @@ static const DbmazzSinkRoutine routine = {
 	.struct_size = sizeof(DbmazzSinkRoutine),
 	.name = "starrocks",
 	.encodings = DBMAZZ_ENCODING_JSON,
-	.capabilities = DBMAZZ_SINK_IDEMPOTENT | DBMAZZ_SINK_DDL,
+	.capabilities = DBMAZZ_SINK_IDEMPOTENT | DBMAZZ_SINK_DDL |
+		DBMAZZ_SINK_TRUNCATE,
 	.options = dbmazz_sr_option_defs,
 	.noptions = DBMAZZ_SR_OPTIONS,
 	.check = sr_check,
@@ -73,6 +80,7 @@ dbmazz_sr_finish(DbmazzSrJob *job, DbmazzOutcome outcome)
 	DbmazzSrJob **tail = &job->sr->finished;
 
 	dbmazz_sr_call_end(job);
+	dbmazz_sr_port_end(job);
 	if (outcome == DBMAZZ_DONE)
 		dbmazz_error_reset(&job->completion.error);
 	job->completion.id = job->request->id;
@@ -184,6 +192,8 @@ sr_start(void *state, const DbmazzRequest *request)
 	sr->jobs = job;
 	if (request->kind == DBMAZZ_REQUEST_LOAD)
 		dbmazz_sr_load_start(job);
+	else if (request->kind == DBMAZZ_REQUEST_TRUNCATE)
+		dbmazz_sr_truncate_start(job);
 	else
 		dbmazz_sr_label_start(job);
 }
@@ -195,8 +205,37 @@ sr_sockets(void *state, DbmazzSinkSocket *sockets, int max,
 	DbmazzSr   *sr = state;
 	int			n = dbmazz_http_sockets(sr->http, sockets, max, timeout_ms);
 
+	n = port_sockets(sr, sockets, n, max, timeout_ms);
 	if (sr->finished != NULL || sr->nrefused > 0)
 		*timeout_ms = 0;
+	return n;
+}
+
+/* Add those of the sessions at the MySQL port. */
+static int
+port_sockets(DbmazzSr *sr, DbmazzSinkSocket *sockets, int n, int max,
+			 int64_t *timeout_ms)
+{
+	DbmazzSrJob *job;
+
+	for (job = sr->jobs; job != NULL; job = job->next)
+	{
+		DbmazzSinkSocket socket;
+		int64_t		deadline;
+		int64_t		wait;
+
+		if (!dbmazz_sr_port_waits(job, &socket, &deadline))
+			continue;
+		wait = deadline - dbmazz_http_now_ms();
+		if (wait < 0)
+			wait = 0;
+		if (socket.fd >= 0 && n < max)
+			sockets[n++] = socket;
+		else if (socket.fd >= 0 && wait > OVERFLOW_WAIT_MS)
+			wait = OVERFLOW_WAIT_MS;
+		if (*timeout_ms < 0 || wait < *timeout_ms)
+			*timeout_ms = wait;
+	}
 	return n;
 }
 
@@ -215,6 +254,7 @@ sr_poll(void *state, const DbmazzSinkEvent *events, int nevents,
 	dbmazz_http_poll(sr->http, events, nevents);
 	for (turn = 0; turn < MAX_TURNS && advance(sr); turn++)
 		dbmazz_http_poll(sr->http, NULL, 0);
+	advance_ports(sr);
 	while (n < max && sr->nrefused > 0)
 	{
 		memset(&completions[n], 0, sizeof(completions[n]));
@@ -312,12 +352,32 @@ advance(DbmazzSr *sr)
 		moved = true;
 		if (!dbmazz_sr_call_ended(job))
 			continue;
-		if (job->request->kind == DBMAZZ_REQUEST_LOAD)
+		if (job->step == DBMAZZ_SR_STEP_ADDRESS)
+			dbmazz_sr_port_resolved(job);
+		else if (job->request->kind == DBMAZZ_REQUEST_LOAD)
 			dbmazz_sr_load_step(job);
 		else
 			dbmazz_sr_label_step(job);
 	}
 	return moved;
+}
+
+/* The same for jobs at the MySQL port; they look at their sockets themselves. */
+static void
+advance_ports(DbmazzSr *sr)
+{
+	DbmazzSrJob *job;
+	DbmazzSrJob *next;
+
+	for (job = sr->jobs; job != NULL; job = next)
+	{
+		DbmazzSinkSocket socket;
+		int64_t		deadline;
+
+		next = job->next;
+		if (dbmazz_sr_port_waits(job, &socket, &deadline))
+			dbmazz_sr_port_step(job);
+	}
 }
 
 static bool
@@ -336,6 +396,7 @@ free_job(DbmazzSrJob *job)
 {
 	dbmazz_sr_call_end(job);
 	dbmazz_compress_close(job->compressor);
+	dbmazz_sr_port_end(job);
 	dbmazz_sr_plan_release(job->plan);
 	dbmazz_sr_config_release(job->config);
 	dbmazz_sr_text_free(&job->path);

@@ -64,19 +64,24 @@ async def _post_faults(app, conn, _request, body):
 
 
 async def _release(app, conn, _request, body):
-    """Let held loads go on to their commit."""
+    """Let held loads go on to their commit, and held statements."""
     pattern = re.compile(body.get("label") or "")
     released = []
     for txn in app.txns.held():
         if pattern.search(txn.label):
             txn.waiter.set()
             released.append(txn.label)
+    for session in app.sessions.values():
+        if session.held and pattern.search(session.statement):
+            session.held.set()
+            released.append(session.statement)
     await conn.respond_json({"status": "OK", "released": released})
 
 
 async def _held(app, conn, _request, _body):
     await conn.respond_json({"status": "OK", "held": [
-        {"db": t.db, "table": t.table, "label": t.label, "txn_id": t.id} for t in app.txns.held()]})
+        {"db": t.db, "table": t.table, "label": t.label, "txn_id": t.id} for t in app.txns.held()],
+        "statements": [s.statement for s in app.sessions.values() if s.held]})
 
 
 async def _loads(app, conn, request, _body):

@@ -44,6 +44,7 @@ class App:
         self.sequence = 0
         self.connections = 0
         self.tasks = set()
+        self.sessions = {}               # of the MySQL port, by their number
         self.engine = None               # the SQL engine, set by the starter
         self.loaders = ThreadPoolExecutor(2, thread_name_prefix="loader")
         self.be_address = config.advertise

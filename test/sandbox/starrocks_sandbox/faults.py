@@ -38,12 +38,18 @@ KNOWN = {
     "hold": {},
     "shuffle_equal_keys": {},
     "reject_rows": {"where": "true"},
+    # MySQL port, statements
+    "mysql_hold": {"deaf": False},
+    "mysql_cut": {"when": "before", "reset": True},
+    "mysql_error": {"code": 1064, "message": "injected failure"},
     # FE, the labels
     "label_retention": {"max_num": None, "max_age": None},
 }
 
-CUTS = ("before_body", "during_body", "after_body", "after_commit")
-_COMMON = ("count", "skip", "probability", "db", "table", "label")
+CUTS = {"be_cut": ("before_body", "during_body", "after_body", "after_commit"),
+        "mysql_cut": ("connect", "before", "after")}
+_PATTERNS = ("db", "table", "label", "statement")
+_COMMON = ("count", "skip", "probability", *_PATTERNS)
 
 
 @dataclass
@@ -88,10 +94,10 @@ class Faults:
             known = ", ".join([*KNOWN[name], *_COMMON])
             raise SandboxError(f"unknown parameter {sorted(unknown)[0]!r} of {name}; known: {known}")
         params = {k: spec.get(k, v) for k, v in KNOWN[name].items()}
-        if name == "be_cut" and params["when"] not in CUTS:
-            raise SandboxError(f"be_cut: when must be one of {', '.join(CUTS)}")
+        if name in CUTS and params["when"] not in CUTS[name]:
+            raise SandboxError(f"{name}: when must be one of {', '.join(CUTS[name])}")
         try:
-            patterns = {k: re.compile(spec[k]) for k in ("db", "table", "label") if spec.get(k)}
+            patterns = {k: re.compile(spec[k]) for k in _PATTERNS if spec.get(k)}
             fault = Fault(self._next, name, params, spec.get("count"), int(spec.get("skip", 0)),
                           float(spec.get("probability", 1.0)), patterns)
         except (re.error, TypeError, ValueError) as why:

@@ -1,11 +1,14 @@
 """The MySQL protocol port: users, and a session over the SQL engine."""
 
+import asyncio
 import logging
+import time
 
 from mysql_mimic import IdentityProvider, MysqlServer, NativePasswordAuthPlugin, ResultColumn, ResultSet, User
 from mysql_mimic.charset import CharacterSet
 from mysql_mimic.errors import ErrorCode, MysqlError
 from mysql_mimic.session import Session as MimicSession
+from mysql_mimic.stream import ConnectionClosed
 from mysql_mimic.types import ColumnType
 from sqlglot import exp
 
@@ -53,6 +56,9 @@ class Session(MimicSession):
     def __init__(self, app):
         super().__init__()
         self.app = app
+        self.started = self.since = time.time()
+        self.statement = None            # what is being carried out
+        self.held = None                 # the event that a held statement waits for
         # SHOW, DESCRIBE and information_schema are the engine's, not the library's.
         self.middlewares = [
             self._variables, self._set_middleware, self._use_middleware, self._kill_middleware,
@@ -64,6 +70,66 @@ class Session(MimicSession):
         if isinstance(query.expression, (exp.Select, exp.SetOperation)):
             return await self._set_var_middleware(query)
         return await query.next()
+
+    async def init(self, connection):
+        await super().init(connection)
+        # As the library would only say, in its answer, that the password is wrong.
+        if self.username is None or self._fault("mysql_cut", when="connect"):
+            self._cut(reset=False)
+            return
+        self.app.sessions[connection.connection_id] = self
+
+    async def close(self):
+        self.app.sessions.pop(self.connection.connection_id, None)
+        await super().close()
+
+    def _fault(self, name, **wanted):
+        return self.app.faults.take(name, {"statement": self.statement or ""}, **wanted)
+
+    def _cut(self, reset):
+        transport = self.connection.stream.writer.transport
+        if reset:
+            transport.abort()
+        else:
+            transport.close()
+
+    async def handle_query(self, sql, attrs):
+        self.statement, self.since = sql, time.time()
+        try:
+            return await self._handle(sql, attrs)
+        finally:
+            self.statement, self.since = None, time.time()
+
+    async def _handle(self, sql, attrs):
+        """A statement between the faults; those wait, cut and answer in this order."""
+        if fault := self._fault("mysql_cut", when="before"):
+            self._cut(fault["reset"])
+            raise ConnectionClosed()
+        if fault := self._fault("mysql_error"):
+            raise MysqlError(fault["message"], code=int(fault["code"]))
+        if fault := self._fault("mysql_hold"):
+            await self._hold(fault["deaf"])
+        result = await super().handle_query(sql, attrs)
+        if fault := self._fault("mysql_cut", when="after"):
+            self._cut(fault["reset"])
+        return result
+
+    async def _hold(self, deaf):
+        """Wait for the release, whether or not the client is still there.
+
+        KILL ends the wait and the statement is not carried out; but one that is
+        deaf shows the kill only when it has come to its end.
+        """
+        self.held = asyncio.Event()
+        try:
+            while not self.held.is_set():
+                try:
+                    await self.held.wait()
+                except asyncio.CancelledError:
+                    if not deaf:
+                        raise
+        finally:
+            self.held = None
 
     async def use(self, database):
         if database not in self.app.catalog.databases and database != "information_schema":
@@ -79,6 +145,8 @@ class Session(MimicSession):
     async def query(self, expression, sql, attrs):
         if isinstance(expression, exp.Show) and expression.name.upper() == "VARIABLES":
             return self._show_variables(expression)
+        if isinstance(expression, exp.Show) and expression.name.upper() == "PROCESSLIST":
+            return self._show_processlist(expression.args.get("full"))
         try:
             result = await self.app.engine.execute(expression, sql, self.database)
         except SqlError as why:
@@ -86,9 +154,27 @@ class Session(MimicSession):
         columns = [_column(name, kind) for name, kind in result.columns]
         return ResultSet(rows=result.rows, columns=columns)
 
+    def _show_processlist(self, full):
+        names = ["Id", "User", "Host", "Db", "Command", "ConnectionStartTime", "Time", "State", "Info", "IsPending"]
+        rows = []
+        for number, session in sorted(self.app.sessions.items()):
+            info = session.statement or ""
+            rows.append((str(number), session.username, "127.0.0.1:0", session.database or "",
+                         "Query" if info else "Sleep", time.strftime("%F %T", time.localtime(session.started)),
+                         str(int(time.time() - session.since)), "OK", info if full else info[:100], "false"))
+        return ResultSet(rows=rows, columns=[_column(name, "varchar") for name in names])
+
+
+class Server(MysqlServer):
+    async def _client_connected_cb(self, reader, writer):
+        try:
+            await super()._client_connected_cb(reader, writer)
+        except ConnectionError:
+            pass                         # cut by the client or a fault
+
 
 async def start(app, host, port):
     """Start the port; returns (server, chosen port)."""
-    server = MysqlServer(session_factory=lambda: Session(app), identity_provider=Users(app.config.users))
+    server = Server(session_factory=lambda: Session(app), identity_provider=Users(app.config.users))
     await server.start_server(host=host, port=port)
     return server, server._server.sockets[0].getsockname()[1]

@@ -17,6 +17,9 @@
  *		load LABEL				send them, and wait for the end
  *		resolve LABEL
  *		settle LABEL...
+ *		truncate LABEL
+ *		begin_truncate LABEL ID	and do not wait
+ *		pump MS					work for that long without a completion
  *		start LABEL ID			begin a load and do not wait
  *		wait					wait for the next completion of any
  *		cancel ID
@@ -261,9 +264,12 @@ now_ms(void)
 	return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-/* Wait for one completion, on nothing but what the sink names. */
-static void
-wait_one(void)
+/*
+ * Wait for one completion, on nothing but what the sink names; at most 'ms', or
+ * for ever.
+ */
+static bool
+wait_for(long ms)
 {
 	DbmazzSinkSocket sockets[MAX_SOCKETS];
 	DbmazzSinkEvent events[MAX_SOCKETS];
@@ -282,8 +288,10 @@ wait_one(void)
 		{
 			release_slot(done.id);
 			say_completion(&done, now_ms() - began);
-			return;
+			return true;
 		}
+		if (ms > 0 && now_ms() - began >= ms)
+			return false;
 		n = sink->sockets(state, sockets, MAX_SOCKETS, &timeout);
 		if (n == 0 && timeout < 0)
 			die("the sink waits for nothing");
@@ -293,8 +301,11 @@ wait_one(void)
 			fds[i].events = (short) ((sockets[i].want_read ? POLLIN : 0) |
 									 (sockets[i].want_write ? POLLOUT : 0));
 		}
-		if (poll(fds, (nfds_t) n, timeout < 0 || timeout > 60000 ?
-				 60000 : (int) timeout) < 0 && errno != EINTR)
+		if (timeout < 0 || timeout > 60000)
+			timeout = 60000;
+		if (ms > 0 && timeout > ms)
+			timeout = ms;
+		if (poll(fds, (nfds_t) n, (int) timeout) < 0 && errno != EINTR)
 			die("poll");
 		nevents = 0;
 		for (i = 0; i < n; i++)
@@ -307,6 +318,12 @@ wait_one(void)
 			nevents++;
 		}
 	}
+}
+
+static void
+wait_one(void)
+{
+	(void) wait_for(0);
 }
 
 static void
@@ -430,6 +447,24 @@ run_request(char **args, int nargs)
 		fill_request(slot, DBMAZZ_REQUEST_RESOLVE, args[1]);
 		sink->start(state, &slot->request);
 		wait_one();
+	}
+	else if (strcmp(args[0], "truncate") == 0 ||
+			 strcmp(args[0], "begin_truncate") == 0)
+	{
+		slot = free_slot();
+		fill_request(slot, DBMAZZ_REQUEST_TRUNCATE, args[1]);
+		if (args[0][0] == 'b')
+			slot->request.id = (uint64_t) atoi(args[2]);
+		sink->start(state, &slot->request);
+		if (args[0][0] == 'b')
+			say_text("started", args[1]);
+		else
+			wait_one();
+	}
+	else if (strcmp(args[0], "pump") == 0)
+	{
+		if (!wait_for(atol(args[1])))
+			say_text("pumped", args[1]);
 	}
 	else if (strcmp(args[0], "settle") == 0)
 	{

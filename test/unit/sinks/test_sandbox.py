@@ -17,6 +17,7 @@ import pymysql
 from common import (HERE, check, dead_address, make_certificates,
                     run_tests)
 from driver import Drive
+import sandbox_truncate
 
 SANDBOX = os.path.join(HERE, "..", "..", "sandbox")
 
@@ -65,6 +66,23 @@ class Sandbox:
 
     def clear(self):
         self.ask("/_sandbox/faults", {"op": "clear"})
+
+    def wait(self, what):
+        """Wait until something holds."""
+        deadline = time.monotonic() + 60
+        while not what():
+            assert time.monotonic() < deadline, "waited in vain"
+            time.sleep(0.02)
+
+    def held(self):
+        return json.loads(self.ask("/_sandbox/held"))["statements"]
+
+    def release(self):
+        self.ask("/_sandbox/release", {})
+
+    def mysql_options(self, **more):
+        port = self.ports["mysql"]
+        return self.options(**{"mysql_address": f"127.0.0.1:{port}", **more})
 
     def options(self, **more):
         return {"url": self.fe, "database": "d", "password": "geheim", **more}
@@ -476,7 +494,9 @@ def check_tls():
 def main():
     box = Sandbox()
     try:
-        tests = [(name, lambda f=f: f(box)) for name, f in globals().items()
+        tests = [(name, lambda f=f: f(box))
+                 for name, f in [*globals().items(),
+                                 *vars(sandbox_truncate).items()]
                  if name.startswith("test_")]
         tests.append(("test_tls", check_tls))
         return run_tests(tests, sys.argv[1:])

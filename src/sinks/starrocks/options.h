@@ -3,7 +3,7 @@
  *		The options of the StarRocks sink, as a table and as values.
  */
 #ifndef DBMAZZ_SR_OPTIONS_H
-#define DBMAZZ_SR_OPTIONS	14
+#define DBMAZZ_SR_OPTIONS_H
 
 #include "dbmazz_sink.h"
 #include "http/compress.h"

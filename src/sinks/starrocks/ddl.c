@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/typemap.h"
+#include "sinks/starrocks/names.h"
 #include "sinks/starrocks/text.h"
 
 #define TYPE_SIZE		64
@@ -155,8 +156,14 @@ write_create(DbmazzSrText *text, const char *database, const char *target,
 	int			pass;
 	int			i;
 
+	if (!dbmazz_sr_check_table_name(target, err))
+		return false;
 	for (i = 0; i < ncolumns; i++)
+	{
 		nkeys += columns[i].is_key ? 1 : 0;
+		if (!dbmazz_sr_check_column_name(target, columns[i].name, err))
+			return false;
+	}
 	if (nkeys == 0)
 	{
 		dbmazz_error_set(err, DBMAZZ_ERR_UNSUPPORTED, 0,

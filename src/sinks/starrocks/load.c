@@ -8,6 +8,7 @@
 
 #include "sinks/starrocks/ddl.h"
 #include "sinks/starrocks/job.h"
+#include "sinks/starrocks/names.h"
 
 #define MAX_SCHEMA_ANSWER	(4 * 1024 * 1024)
 #define MAX_LOAD_ANSWER		(1024 * 1024)
@@ -31,6 +32,12 @@ static void state_ended(DbmazzSrJob *job);
 void
 dbmazz_sr_load_start(DbmazzSrJob *job)
 {
+	if (!dbmazz_sr_check_table_name(job->request->target,
+									&job->completion.error))
+	{
+		dbmazz_sr_finish(job, DBMAZZ_REJECT);
+		return;
+	}
 	job->plan = dbmazz_sr_cache_plan(job->sr, job->request->batch->table);
 	if (job->plan != NULL)
 		ask_backend(job);

@@ -21,6 +21,7 @@
 
 #include "core/bytes.h"
 #include "sinks/starrocks/ddl.h"
+#include "sinks/starrocks/names.h"
 #include "sinks/starrocks/text.h"
 
 /* Longest list of names in a message. */
@@ -121,14 +122,11 @@ check_names(const DbmazzTableDesc *desc, DbmazzError *err)
 
 	for (i = 0; i < desc->ncolumns; i++)
 	{
-		if (dbmazz_sr_is_clean(dbmazz_desc_text(desc, desc->columns[i].name)))
-			continue;
-		dbmazz_error_set(err, DBMAZZ_ERR_UNSUPPORTED, 0,
-						 "a column of table \"%s\" has a control character in "
-						 "its name", dbmazz_desc_text(desc, desc->target));
-		dbmazz_error_hint(err, "Rename the column, or leave it out of the "
-						  "publication by a column list.");
-		return false;
+		if (!dbmazz_sr_check_column_name(dbmazz_desc_text(desc, desc->target),
+										 dbmazz_desc_text(desc,
+														  desc->columns[i].name),
+										 err))
+			return false;
 	}
 	return true;
 }

@@ -111,6 +111,7 @@ sub _columns
 {
 	my ($node, $database, $table, $only) = @_;
 	(my $relation = $table) =~ s/^ONLY //;
+	$relation =~ s/'/''/g;
 	my $rows = $node->safe_psql($database, <<~"SQL");
 		SELECT json_build_object('name', attname, 'type', base, 'key', is_key) FROM (
 			SELECT a.attnum, a.attname,

@@ -5,7 +5,7 @@ import copy
 from sqlglot import exp
 
 from . import coltypes
-from .catalog import Column, Table, default_sql, quote
+from .catalog import OP_COLUMN, Column, Table, default_sql, quote
 from .errors import SqlError
 from .store import check_database
 
@@ -18,6 +18,8 @@ _MODELS = {
 
 def column_from_ast(node):
     """A Column of a parsed definition."""
+    if node.this.name.lower() == OP_COLUMN:
+        raise SqlError(f"Column name [{node.this.name}] is a system reserved name.")
     column = Column(node.this.name, coltypes.from_ast(node.args["kind"]))
     for constraint in node.args.get("constraints") or []:
         kind = constraint.kind

@@ -8,6 +8,7 @@ second time with all its tokens raw, so 12.30 never becomes a double.
 import json
 import re
 from functools import lru_cache
+from types import SimpleNamespace
 
 import msgspec
 
@@ -29,9 +30,26 @@ def _decoder(keys, raw):
     rename = {f"f{i}": key for i, key in enumerate(keys)}
     try:
         row = msgspec.defstruct("Row", fields, rename=rename, gc=False)
-    except ValueError as why:
-        raise LoadError(f"Invalid column name in json load: {why}") from None
+    except ValueError:
+        return _SlowDecoder(keys, raw)
     return msgspec.json.Decoder(list[row])
+
+
+class _SlowDecoder:
+    """The same for names that msgspec cannot rename a field to (quotes, backslashes)."""
+
+    def __init__(self, keys, raw):
+        self.fields = [(f"f{i}", key, i in raw) for i, key in enumerate(keys)]
+        self.objects = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
+
+    def decode(self, body):
+        return [SimpleNamespace(**{name: self._value(row.get(key, _NULL), is_raw)
+                                   for name, key, is_raw in self.fields})
+                for row in self.objects.decode(body)]
+
+    @staticmethod
+    def _value(token, is_raw):
+        return token if is_raw else msgspec.json.decode(token)
 
 
 def _joined_objects(body):

@@ -1,5 +1,6 @@
 """Which source field or expression feeds which column of the table."""
 
+import re
 from dataclasses import dataclass, field
 
 import sqlglot
@@ -10,6 +11,7 @@ from .catalog import OP_COLUMN
 from .errors import LoadError
 
 _OPS = {"upsert": 0, "delete": 1}
+_QUOTED = re.compile("`((?:[^`]|``)*)`")
 
 
 @dataclass
@@ -47,10 +49,10 @@ def split_list(text):
 def _parse_item(item):
     """(name, expression or None) of one entry of the columns header."""
     if item.startswith("`"):
-        end = item.find("`", 1)
-        if end < 0:
+        quoted = _QUOTED.match(item)
+        if quoted is None:
             raise LoadError(f"parse columns header failed: {item}")
-        name, rest = item[1:end], item[end + 1:].strip()
+        name, rest = quoted[1].replace("``", "`"), item[quoted.end():].strip()
     else:
         name, _, rest = item.partition("=")
         name, rest = name.strip(), "=" + rest if "=" in item else ""

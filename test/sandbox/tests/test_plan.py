@@ -76,6 +76,26 @@ def test_rule_22_column_names_in_any_case_and_backticks(t):
     assert t.values("id", "v") == [(1, "a")]
 
 
+def test_rule_22_backticks_within_backticks(make):
+    t = make("CREATE TABLE t (id INT NOT NULL, `a``,b` INT) PRIMARY KEY (id)")
+    assert t.json([{"id": 1, "a`,b": 2}], columns="id, `a``,b`")["Status"] == "Success"
+    assert t.values("id", "a`,b") == [(1, 2)]
+    fails(t.json([{"id": 1}], columns="id, `a``"), "parse columns header failed: `a``")
+
+
+def test_names_with_quotes_and_backslashes(make):
+    t = make(r'CREATE TABLE t (id INT NOT NULL, `q"u` STRING, `b\s` DECIMAL(10,2)) PRIMARY KEY (id)')
+    rows = [{"id": 1, 'q"u': "x", "b\\s": 1.5}, {"id": 2, "b\\s": "2.25"}]
+    assert t.json(rows, columns='`id`,`q"u`,`b\\s`')["Status"] == "Success"
+    assert t.values("id", 'q"u', "b\\s") == [(1, "x", "1.50"), (2, None, "2.25")]
+
+
+def test_the_name_of_the_operation_is_reserved(make):
+    for name in ("__op", "__OP"):
+        with pytest.raises(Exception, match="system reserved name"):
+            make(f"CREATE TABLE t (id INT NOT NULL, `{name}` INT) PRIMARY KEY (id)")
+
+
 def test_rule_23_omitted_column_without_default(make):
     t = make("CREATE TABLE t (id INT NOT NULL, a INT NOT NULL, b INT, c INT NOT NULL DEFAULT '3') PRIMARY KEY (id)")
     fails(t.json([{"id": 1}], columns="id,b"), "Column has no default value. column: a")

@@ -12,6 +12,7 @@ CORE_OBJS = \
 	src/core/tabledesc.o \
 	src/core/typemap.o \
 	src/core/pgoutput.o \
+	src/core/audit.o \
 	src/core/relmap.o \
 	src/core/batch.o \
 	src/core/dedup.o \
@@ -52,10 +53,12 @@ OBJS = $(CORE_OBJS) \
 	src/decode_worker.o \
 	src/ship_worker.o \
 	src/checks.o \
+	src/checks_table.o \
 	src/fdw.o \
 	src/guard.o \
 	src/functions.o \
 	src/functions_stat.o \
+	src/functions_ddl.o \
 	src/dbmazz.o
 
 HTTP_OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/http/*.c)))

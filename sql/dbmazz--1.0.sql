@@ -139,10 +139,11 @@ IS 'wait until the target holds all changes up to an LSN';
 
 CREATE FUNCTION dbmazz.target_ddl(
 	relation	regclass,
-	sink		name DEFAULT 'starrocks')
+	sink		name DEFAULT 'starrocks',
+	pipeline	name DEFAULT NULL)
 RETURNS text
-AS 'MODULE_PATHNAME', 'dbmazz_target_ddl' LANGUAGE C STABLE STRICT;
-COMMENT ON FUNCTION dbmazz.target_ddl(regclass, name)
+AS 'MODULE_PATHNAME', 'dbmazz_target_ddl' LANGUAGE C STABLE;
+COMMENT ON FUNCTION dbmazz.target_ddl(regclass, name, name)
 IS 'the statement that makes a target table';
 
 /* What shared memory knows of this database's pipelines; for the views. */

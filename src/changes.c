@@ -11,6 +11,8 @@
  *				row becomes a partial update of just the columns that came
  *	  UPDATE	of the key: delete of the old key, then upsert, in this order
  *	  DELETE	delete by key
+ *				soft (dbmazz.delete_mode): upsert of the old row where it is
+ *				whole, else partial update, of the audit columns only
  *	  TRUNCATE	empties the target between the loads around it; or stops the
  *				table, or is ignored (dbmazz.truncate_mode).  The sequences that
  *				it may restart are nothing that the target has
@@ -18,8 +20,10 @@
 #include "postgres.h"
 
 #include "changes.h"
+#include "core/audit.h"
 #include "guc.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 struct DbmazzChanges
 {
@@ -30,7 +34,13 @@ struct DbmazzChanges
 	XLogRecPtr	final_lsn;
 	bool		has_rows;		/* the transaction has put rows in batches */
 	bool		committed;
-	bool		keep[DBMAZZ_MAX_COLUMNS];
+	bool		keep[DBMAZZ_MAX_VALUES];
+
+	/* settings do not change in the middle of a life */
+	bool		has_audit;
+	bool		soft_deletes;
+	DbmazzAudit audit;
+	uint64		nchanges;		/* of the transaction, those of all tables */
 };
 
 DbmazzChanges *
@@ -43,6 +53,8 @@ dbmazz_changes_create(MemoryContext parent, DbmazzPipeline *p,
 	c->relations = relations;
 	c->batcher = batcher;
 	c->parser = MemoryContextAllocHuge(parent, sizeof(DbmazzParser));
+	c->has_audit = dbmazz_audit_columns;
+	c->soft_deletes = dbmazz_delete_mode == DBMAZZ_DELETE_SOFT;
 	return c;
 }
 
@@ -99,10 +111,7 @@ wanted_relation(DbmazzChanges *c, uint32 relid, char kind)
 		problem = rel->old_problem;
 	if (problem != NULL)
 	{
-		stop_table(c, rel, problem,
-				   "Give the table a primary key that its replica identity "
-				   "includes, or remove the table from the publication; then "
-				   "stop and start the pipeline.");
+		stop_table(c, rel, problem, rel->hint);
 		return NULL;
 	}
 	c->has_rows = true;
@@ -126,12 +135,13 @@ has_unchanged(const DbmazzTuple *tuple)
 static void
 check_columns(const DbmazzRelation *rel, const DbmazzTuple *tuple)
 {
-	if (tuple->ncolumns != rel->full.desc->ntable_columns)
+	int			expected = rel->full.desc->ntable_columns - rel->naudit;
+
+	if (tuple->ncolumns != expected)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("row of \"%s.%s\" has %d columns, expected %d",
-						rel->schema, rel->table, tuple->ncolumns,
-						rel->full.desc->ntable_columns)));
+						rel->schema, rel->table, tuple->ncolumns, expected)));
 }
 
 /* The columns that have a value: fills c->keep; true if all have. */
@@ -151,12 +161,23 @@ find_values(DbmazzChanges *c, const DbmazzRelation *rel,
 	return all;
 }
 
+/* Give the tuple the values of the audit columns, if the table has any. */
+static void
+stamp(DbmazzChanges *c, const DbmazzRelation *rel, DbmazzTuple *tuple,
+	  DbmazzAuditOp op, bool is_deleted)
+{
+	if (rel->naudit > 0)
+		dbmazz_audit_stamp(&c->audit, tuple, rel->naudit, op, is_deleted,
+						   2 * c->nchanges + (is_deleted ? 0 : 1));
+}
+
 static void
 apply_insert(DbmazzChanges *c, DbmazzRelation *rel)
 {
 	DbmazzRowSource source = {&c->parser->new_tuple, NULL, false};
 
 	check_columns(rel, source.tuple);
+	stamp(c, rel, &c->parser->new_tuple, DBMAZZ_AUDIT_INSERT, false);
 	if (has_unchanged(source.tuple))
 		stop_table(c, rel, "has an update that a row filter turned into an "
 				   "insert, without the value of a large column",
@@ -166,6 +187,36 @@ apply_insert(DbmazzChanges *c, DbmazzRelation *rel)
 	else
 		dbmazz_batcher_row(c->batcher, rel, &rel->full, &source,
 						   DBMAZZ_ROW_INSERT);
+}
+
+/*
+ * The row of parser->old_tuple goes, or is marked as gone.  Its last values are
+ * at the target already; but where they came with the change, a whole row costs
+ * less than a load of its own.
+ */
+static void
+delete_old_row(DbmazzChanges *c, DbmazzRelation *rel)
+{
+	DbmazzTuple *old = &c->parser->old_tuple;
+	DbmazzRowSource source = {old, NULL, false};
+	DbmazzColumnSet *set = &rel->full;
+
+	if (!c->soft_deletes)
+	{
+		dbmazz_batcher_row(c->batcher, rel, set, &source, DBMAZZ_ROW_DELETE);
+		return;
+	}
+	if (c->parser->message.u.change.old_kind != 'O')
+	{
+		const DbmazzTableDesc *desc = set->desc;
+		uint32		i;
+
+		for (i = 0; i < desc->ncolumns; i++)
+			c->keep[i] = desc->columns[i].source >= old->ncolumns;
+		set = dbmazz_relation_partial(c->relations, rel, c->keep);
+	}
+	stamp(c, rel, old, DBMAZZ_AUDIT_DELETE, true);
+	dbmazz_batcher_row(c->batcher, rel, set, &source, DBMAZZ_ROW_UPDATE);
 }
 
 static void
@@ -185,6 +236,9 @@ apply_update(DbmazzChanges *c, DbmazzRelation *rel)
 		source.fallback_key_only = old_kind == 'K';
 		key_changed = !dbmazz_json_same_key(rel->full.plan, &source, &old);
 	}
+	/* at the target a key that changes is a new row */
+	stamp(c, rel, &c->parser->new_tuple,
+		  key_changed ? DBMAZZ_AUDIT_INSERT : DBMAZZ_AUDIT_UPDATE, false);
 	if (has_unchanged(source.tuple) && !find_values(c, rel, &source))
 	{
 		if (key_changed)
@@ -199,8 +253,7 @@ apply_update(DbmazzChanges *c, DbmazzRelation *rel)
 		set = dbmazz_relation_partial(c->relations, rel, c->keep);
 	}
 	if (key_changed)
-		dbmazz_batcher_row(c->batcher, rel, &rel->full, &old,
-						   DBMAZZ_ROW_DELETE);
+		delete_old_row(c, rel);
 	if (!rel->stopped)
 		dbmazz_batcher_row(c->batcher, rel, set, &source, DBMAZZ_ROW_UPDATE);
 }
@@ -208,11 +261,51 @@ apply_update(DbmazzChanges *c, DbmazzRelation *rel)
 static void
 apply_delete(DbmazzChanges *c, DbmazzRelation *rel)
 {
-	DbmazzRowSource source = {&c->parser->old_tuple, NULL, false};
+	check_columns(rel, &c->parser->old_tuple);
+	delete_old_row(c, rel);
+}
 
+/*
+ * A change log gets every change as a row, and where the replica identity gives
+ * the whole old row, that as a row before it.
+ */
+static void
+log_change(DbmazzChanges *c, DbmazzRelation *rel)
+{
+	static const DbmazzAuditOp ops[] = {
+		['I'] = DBMAZZ_AUDIT_INSERT,['U'] = DBMAZZ_AUDIT_UPDATE,
+		['D'] = DBMAZZ_AUDIT_DELETE
+	};
+	const DbmazzMessage *m = &c->parser->message;
+	DbmazzRowSource old = {&c->parser->old_tuple, NULL, false};
+	DbmazzRowSource source = {&c->parser->new_tuple, NULL, false};
+	DbmazzAuditOp op = ops[(unsigned char) m->kind];
+
+	if (m->u.change.old_kind != 0)
+	{
+		check_columns(rel, old.tuple);
+		source.fallback = old.tuple;
+		source.fallback_key_only = m->u.change.old_kind == 'K';
+	}
+	if (m->kind == 'D' || m->u.change.old_kind == 'O')
+	{
+		stamp(c, rel, &c->parser->old_tuple, op, true);
+		dbmazz_batcher_row(c->batcher, rel, &rel->full, &old,
+						   DBMAZZ_ROW_INSERT);
+	}
+	if (m->kind == 'D' || rel->stopped)
+		return;
 	check_columns(rel, source.tuple);
-	dbmazz_batcher_row(c->batcher, rel, &rel->full, &source,
-					   DBMAZZ_ROW_DELETE);
+	stamp(c, rel, &c->parser->new_tuple, op, false);
+	if (has_unchanged(source.tuple) && !find_values(c, rel, &source))
+		stop_table(c, rel, "has a change without the value of an unchanged "
+				   "large column, which a change log needs",
+				   "This pipeline cannot get past the row. Set REPLICA "
+				   "IDENTITY FULL on the table; then drop the pipeline, create "
+				   "it again, and load the table anew.");
+	else
+		dbmazz_batcher_row(c->batcher, rel, &rel->full, &source,
+						   DBMAZZ_ROW_INSERT);
 }
 
 static void
@@ -248,7 +341,9 @@ apply_change(DbmazzChanges *c)
 
 	if (rel == NULL)
 		return;
-	if (c->parser->message.kind == 'I')
+	if (rel->is_log)
+		log_change(c, rel);
+	else if (c->parser->message.kind == 'I')
 		apply_insert(c, rel);
 	else if (c->parser->message.kind == 'U')
 		apply_update(c, rel);
@@ -273,11 +368,16 @@ dbmazz_changes_message(DbmazzChanges *changes, const char *data, Size len)
 		case 'I':
 		case 'U':
 		case 'D':
+			changes->nchanges++;
 			apply_change(changes);
 			break;
 		case 'B':
 			changes->final_lsn = parser->message.u.begin.final_lsn;
 			changes->has_rows = false;
+			changes->nchanges = 0;
+			if (changes->has_audit)
+				dbmazz_audit_begin(&changes->audit, GetCurrentTimestamp(),
+								   changes->final_lsn);
 			dbmazz_batcher_begin(changes->batcher, changes->final_lsn,
 								 parser->message.u.begin.commit_time);
 			break;

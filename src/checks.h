@@ -31,22 +31,23 @@ extern void dbmazz_check_publication(const char *publication);
 extern void dbmazz_check_new_publication(const DbmazzPipelineRow *row,
 										 const char *publication);
 
+/* Its settings, on top of the server's, go together and with the server. */
+extern void dbmazz_check_settings(const DbmazzPipelineRow *row);
+
 /*
  * The sink exists, the owner may use the destination, its options are complete
  * and right.  Returns the destination's identity, palloc'd.
  */
 extern char *dbmazz_check_destination(const DbmazzPipelineRow *row);
 
-/* The server can do what the setting origin wants. */
-extern void dbmazz_check_origin(const DbmazzPipelineRow *row);
-
 /* The owner may read all published tables. */
 extern void dbmazz_check_privileges(const DbmazzPipelineRow *row,
 									List *tables);
 
 /*
- * Every published table has a key that its replica identity gives, and a target
- * name of its own.
+ * Every published table has a key that its replica identity gives, or is to be
+ * a change log; it has no column that audit columns need, and a target name of
+ * its own.
  */
 extern void dbmazz_check_tables(const DbmazzPipelineRow *row, List *tables);
 

@@ -206,10 +206,12 @@ typedef struct DbmazzSinkRoutine
 
 	/*
 	 * The statement that makes a table for these columns: fills up to 'len'
-	 * bytes (terminated), returns the whole length; 0: err tells.  May be NULL.
+	 * bytes (terminated), returns the whole length; 0: err tells.  In a change
+	 * log is_key means the sort key, which may repeat.  May be NULL.
 	 */
 	size_t		(*ddl) (const char *target, const DbmazzDdlColumn *columns,
-						int ncolumns, char *out, size_t len, DbmazzError *err);
+						int ncolumns, bool is_log, char *out, size_t len,
+						DbmazzError *err);
 
 	/*
 	 * A text that names the destination (not user or password): two different

@@ -84,12 +84,16 @@ decode(DbmazzPipeline *p, const DbmazzWorkerArg *arg)
 	DbmazzPipelineRow *row;
 	DbmazzRelations *relations;
 	DbmazzDecoderOps ops;
+	DbmazzError error;
 	Wiring		wiring;
 	uint32		wait_event = dbmazz_wait_event_compat("DbmazzDecoderSpace");
 	bool		made_slot = false;
 
 	row = dbmazz_worker_load(p, arg->id, TopMemoryContext);
 	dbmazz_guc_apply(row->settings);
+	dbmazz_error_reset(&error);
+	if (!dbmazz_guc_fit(row->settings, &error))
+		dbmazz_worker_fail(p, &error);
 
 	if (wait_for_phase(p, DBMAZZ_START_NEED_SLOT) == DBMAZZ_START_NEED_SLOT)
 	{

@@ -209,7 +209,7 @@ dbmazz_create_pipeline(PG_FUNCTION_ARGS)
 	if (!PG_ARGISNULL(6))
 		row.settings = merge_settings(NIL, PG_GETARG_ARRAYTYPE_P(6));
 	(void) dbmazz_check_destination(&row);
-	dbmazz_check_origin(&row);
+	dbmazz_check_settings(&row);
 	row.encoding = choose_encoding(dbmazz_sink_routine(row.sink));
 	dbmazz_check_slot_name(row.slot);
 	dbmazz_check_slot_room(row.slot);
@@ -226,23 +226,6 @@ static bool
 same_text(const char *a, const char *b)
 {
 	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
-}
-
-/* A pipeline's own value of a setting, or NULL. */
-static const char *
-setting_of(const DbmazzPipelineRow *row, const char *name)
-{
-	size_t		len = strlen(name);
-	ListCell   *lc;
-
-	foreach(lc, row->settings)
-	{
-		const char *item = lfirst(lc);
-
-		if (strncmp(item, name, len) == 0 && item[len] == '=')
-			return item + len + 1;
-	}
-	return NULL;
 }
 
 static void
@@ -341,10 +324,11 @@ dbmazz_alter_pipeline(PG_FUNCTION_ARGS)
 	}
 	if (!same_text(row.server, old->server))
 		check_stopped(old, "server");
-	if (!same_text(setting_of(&row, "table_name_template"),
-				   setting_of(old, "table_name_template")))
+	if (!same_text(dbmazz_guc_own_value(row.settings, "table_name_template"),
+				   dbmazz_guc_own_value(old->settings,
+										"table_name_template")))
 		check_stopped(old, "table names");
-	dbmazz_check_origin(&row);
+	dbmazz_check_settings(&row);
 	change_destination(&row, !same_destination(old, &row) || is_bare);
 	dbmazz_catalog_change_pipeline(&row);
 	dbmazz_guard_at_commit(DBMAZZ_AT_COMMIT_RECONFIGURE, row.id, NULL);
@@ -381,7 +365,7 @@ dbmazz_start_pipeline(PG_FUNCTION_ARGS)
 	check_not_running(row);
 	dbmazz_check_publication(row->publication);
 	(void) dbmazz_check_destination(row);
-	dbmazz_check_origin(row);
+	dbmazz_check_settings(row);
 	tables = dbmazz_catalog_published_tables(row->publication);
 	dbmazz_check_tables(row, tables);
 	dbmazz_check_privileges(row, tables);

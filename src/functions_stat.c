@@ -1,32 +1,24 @@
 /*
  * functions_stat.c
- *		The SQL functions that look: state, waiting, DDL for the target.
+ *		The SQL functions that look: state, waiting.
  */
 #include "postgres.h"
 
-#include "access/relation.h"
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "access/xloginsert.h"
 #include "catalog.h"
-#include "catalog/pg_class.h"
 #include "checks.h"
 #include "compat.h"
-#include "dbmazz_sink.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "guard.h"
-#include "guc.h"
 #include "miscadmin.h"
 #include "queue.h"
-#include "report.h"
 #include "shmem.h"
-#include "sink.h"
 #include "storage/latch.h"
 #include "utils/builtins.h"
-#include "utils/lsyscache.h"
 #include "utils/pg_lsn.h"
-#include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
@@ -39,7 +31,6 @@
 
 PG_FUNCTION_INFO_V1(dbmazz_stat_get_pipelines);
 PG_FUNCTION_INFO_V1(dbmazz_wait_for);
-PG_FUNCTION_INFO_V1(dbmazz_target_ddl);
 
 /* ---- stat_get_pipelines ------------------------------------------------- */
 
@@ -449,102 +440,4 @@ dbmazz_wait_for(PG_FUNCTION_ARGS)
 	row = dbmazz_catalog_pipeline_by_name(name);
 	check_wait(name, row, lsn);
 	PG_RETURN_BOOL(wait_for(row, lsn, deadline));
-}
-
-/* ---- target_ddl --------------------------------------------------------- */
-
-static void
-add_column(DbmazzDdlColumn *column, Form_pg_attribute att, bool is_key)
-{
-	column->name = pstrdup(NameStr(att->attname));
-	column->typmod = att->atttypmod;
-	column->basetypid = getBaseTypeAndTypmod(att->atttypid, &column->typmod);
-	column->is_key = is_key;
-	column->not_null = is_key || att->attnotnull;
-}
-
-/* Key columns first, in the key's order; generated ones are not replicated. */
-static DbmazzDdlColumn *
-ddl_columns(Relation rel, int *ncolumns)
-{
-	TupleDesc	desc = RelationGetDescr(rel);
-	DbmazzDdlColumn *columns = palloc0(sizeof(*columns) * Max(desc->natts, 1));
-	int16		keys[INDEX_MAX_KEYS];
-	int			nkeys = dbmazz_table_key(rel, keys);
-	int			n = 0;
-
-	if (nkeys == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("table \"%s\" has no key",
-						RelationGetRelationName(rel)),
-				 errhint("Add a primary key, or use ALTER TABLE ... REPLICA "
-						 "IDENTITY USING INDEX.")));
-	for (int k = 0; k < nkeys; k++)
-		add_column(&columns[n++], TupleDescAttr(desc, keys[k] - 1), true);
-	for (int i = 0; i < desc->natts; i++)
-	{
-		Form_pg_attribute att = TupleDescAttr(desc, i);
-		int			k = 0;
-
-		while (k < nkeys && keys[k] != att->attnum)
-			k++;
-		if (k == nkeys && !att->attisdropped && att->attgenerated == '\0')
-			add_column(&columns[n++], att, false);
-	}
-	*ncolumns = n;
-	return columns;
-}
-
-static char *
-render_ddl(const DbmazzSinkRoutine *routine, const char *target,
-		   const DbmazzDdlColumn *columns, int ncolumns)
-{
-	size_t		size = 4096;
-	char	   *out = palloc(size);
-	DbmazzError error;
-	size_t		len;
-
-	dbmazz_error_reset(&error);
-	len = routine->ddl(target, columns, ncolumns, out, size, &error);
-	if (len >= size)
-	{
-		out = repalloc(out, len + 1);
-		len = routine->ddl(target, columns, ncolumns, out, len + 1, &error);
-	}
-	if (len == 0)
-		dbmazz_report(ERROR, ERRCODE_FEATURE_NOT_SUPPORTED, NULL, &error);
-	return out;
-}
-
-Datum
-dbmazz_target_ddl(PG_FUNCTION_ARGS)
-{
-	Oid			relid = PG_GETARG_OID(0);
-	const DbmazzSinkRoutine *routine;
-	DbmazzDdlColumn *columns;
-	Relation	rel;
-	char	   *target;
-	char	   *ddl;
-	int			ncolumns;
-
-	routine = dbmazz_sink_routine(NameStr(*PG_GETARG_NAME(1)));
-	if ((routine->capabilities & DBMAZZ_SINK_DDL) == 0 || routine->ddl == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("sink \"%s\" has no DDL", routine->name)));
-	rel = relation_open(relid, AccessShareLock);
-	if (rel->rd_rel->relkind != RELKIND_RELATION &&
-		rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("\"%s\" is not a table",
-						RelationGetRelationName(rel))));
-	columns = ddl_columns(rel, &ncolumns);
-	target = dbmazz_guc_target_name(dbmazz_table_name_template,
-									get_namespace_name(RelationGetNamespace(rel)),
-									RelationGetRelationName(rel));
-	ddl = render_ddl(routine, target, columns, ncolumns);
-	relation_close(rel, AccessShareLock);
-	PG_RETURN_TEXT_P(cstring_to_text(ddl));
 }

@@ -90,6 +90,7 @@ int			dbmazz_decoder_work_mem_kb;
 char	   *dbmazz_table_name_template;
 int			dbmazz_truncate_mode;
 int			dbmazz_delete_mode;
+int			dbmazz_change_log;
 int			dbmazz_unrepresentable;
 int			dbmazz_origin;
 bool		dbmazz_audit_columns;
@@ -247,6 +248,13 @@ static const struct config_enum_entry delete_modes[] = {
 	{NULL, 0, false}
 };
 
+static const struct config_enum_entry change_logs[] = {
+	{"none", DBMAZZ_CHANGE_LOG_NONE, false},
+	{"keyless", DBMAZZ_CHANGE_LOG_KEYLESS, false},
+	{"all", DBMAZZ_CHANGE_LOG_ALL, false},
+	{NULL, 0, false}
+};
+
 static const struct config_enum_entry unrepresentables[] = {
 	{"error", DBMAZZ_UNREPRESENTABLE_ERROR, false},
 	{"null", DBMAZZ_UNREPRESENTABLE_NULL, false},
@@ -283,6 +291,10 @@ static const EnumSetting enum_settings[] = {
 	{"delete_mode",
 		"Whether a DELETE removes the target's row or marks it.",
 		&dbmazz_delete_mode, DBMAZZ_DELETE_HARD, delete_modes,
+	DBMAZZ_OVERRIDE_OWNER},
+	{"change_log",
+		"Which tables go to the target as a log of their changes.",
+		&dbmazz_change_log, DBMAZZ_CHANGE_LOG_NONE, change_logs,
 	DBMAZZ_OVERRIDE_OWNER},
 	{"unrepresentable",
 		"What becomes of a value that the target cannot hold.",

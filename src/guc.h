@@ -5,6 +5,7 @@
 #ifndef DBMAZZ_GUC_H
 #define DBMAZZ_GUC_H
 
+#include "core/error.h"
 #include "core/policy.h"
 #include "nodes/pg_list.h"
 
@@ -21,6 +22,14 @@ typedef enum DbmazzDeleteMode
 	DBMAZZ_DELETE_HARD = 0,
 	DBMAZZ_DELETE_SOFT			/* needs audit columns */
 } DbmazzDeleteMode;
+
+/* Tables that go to the target as a log of their changes. */
+typedef enum DbmazzChangeLog
+{
+	DBMAZZ_CHANGE_LOG_NONE = 0,
+	DBMAZZ_CHANGE_LOG_KEYLESS,	/* those without a key; needs audit columns */
+	DBMAZZ_CHANGE_LOG_ALL		/* likewise */
+} DbmazzChangeLog;
 
 typedef enum DbmazzOrigin
 {
@@ -48,6 +57,7 @@ extern int	dbmazz_truncate_mode;	/* DbmazzTruncateMode */
 extern int	dbmazz_delete_mode; /* DbmazzDeleteMode */
 extern int	dbmazz_unrepresentable; /* DbmazzUnrepresentable */
 extern int	dbmazz_origin;		/* DbmazzOrigin */
+extern int	dbmazz_change_log;	/* DbmazzChangeLog */
 extern bool dbmazz_audit_columns;
 
 /* of the server, not of a pipeline */
@@ -69,6 +79,27 @@ extern char *dbmazz_guc_pipeline_settings(void);
  * May raise an error (unknown name, value that does not parse, out of range).
  */
 extern void dbmazz_guc_check_setting(const char *item);
+
+/*
+ * The value of a setting, as text, for a pipeline that has these settings: its
+ * own (NULL if it has none), or else the server's.  dbmazz_guc_flag() is for
+ * those that are on or off.
+ */
+extern const char *dbmazz_guc_own_value(List *settings, const char *name);
+extern const char *dbmazz_guc_value(List *settings, const char *name);
+extern bool dbmazz_guc_flag(List *settings, const char *name);
+extern DbmazzChangeLog dbmazz_guc_change_log(List *settings);
+
+/* Is a table a change log at the target? */
+static inline bool
+dbmazz_guc_is_log(DbmazzChangeLog change_log, bool has_key)
+{
+	return change_log == DBMAZZ_CHANGE_LOG_ALL ||
+		(change_log == DBMAZZ_CHANGE_LOG_KEYLESS && !has_key);
+}
+
+/* Do a pipeline's settings, on top of the server's, go together? */
+extern bool dbmazz_guc_fit(List *settings, DbmazzError *err);
 
 /*
  * Make the settings of a pipeline (list of "name=value") those of this process,

@@ -11,6 +11,7 @@
 #include "guc_private.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
+#include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 
@@ -140,6 +141,76 @@ dbmazz_guc_check_setting(const char *item)
 					  override == DBMAZZ_OVERRIDE_OWNER || superuser() ?
 					  PGC_SUSET : PGC_USERSET,
 					  PGC_S_TEST, GUC_ACTION_SET, false, 0, false);
+}
+
+const char *
+dbmazz_guc_own_value(List *settings, const char *name)
+{
+	size_t		len = strlen(name);
+	ListCell   *lc;
+
+	foreach(lc, settings)
+	{
+		const char *item = lfirst(lc);
+
+		if (strncmp(item, name, len) == 0 && item[len] == '=')
+			return item + len + 1;
+	}
+	return NULL;
+}
+
+const char *
+dbmazz_guc_value(List *settings, const char *name)
+{
+	const char *own = dbmazz_guc_own_value(settings, name);
+
+	return own != NULL ? own :
+		GetConfigOption(psprintf(DBMAZZ_GUC_PREFIX "%s", name), false, false);
+}
+
+bool
+dbmazz_guc_flag(List *settings, const char *name)
+{
+	bool		result;
+
+	/* it has been checked, so there is no other outcome */
+	return parse_bool(dbmazz_guc_value(settings, name), &result) && result;
+}
+
+DbmazzChangeLog
+dbmazz_guc_change_log(List *settings)
+{
+	const char *value = dbmazz_guc_value(settings, "change_log");
+
+	if (pg_strcasecmp(value, "all") == 0)
+		return DBMAZZ_CHANGE_LOG_ALL;
+	return pg_strcasecmp(value, "keyless") == 0 ?
+		DBMAZZ_CHANGE_LOG_KEYLESS : DBMAZZ_CHANGE_LOG_NONE;
+}
+
+bool
+dbmazz_guc_fit(List *settings, DbmazzError *err)
+{
+	const char *what = NULL;
+
+	if (dbmazz_guc_flag(settings, "audit_columns"))
+		return true;
+	if (pg_strcasecmp(dbmazz_guc_value(settings, "delete_mode"), "hard") != 0)
+		what = "delete_mode=soft";
+	else if (dbmazz_guc_change_log(settings) != DBMAZZ_CHANGE_LOG_NONE)
+		what = "change_log";
+	if (what == NULL)
+		return true;
+	dbmazz_error_set(err, DBMAZZ_ERR_UNSUPPORTED, 0,
+					 "%s needs audit_columns=on", what);
+	dbmazz_error_detail(err, "Only the audit columns tell which rows are "
+						"deleted.");
+	dbmazz_error_hint(err, "Set both for the pipeline with "
+					  "dbmazz.alter_pipeline(), or take its own value away "
+					  "with DEFAULT; or change dbmazz.delete_mode, "
+					  "dbmazz.change_log and dbmazz.audit_columns of the "
+					  "server.");
+	return false;
 }
 
 static bool

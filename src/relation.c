@@ -14,6 +14,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
 #include "compat.h"
+#include "core/audit.h"
 #include "core/relmap.h"
 #include "core/typemap.h"
 #include "guc.h"
@@ -38,9 +39,13 @@ struct DbmazzRelations
 	List	   *tables;			/* DbmazzTableRow */
 	XLogRecPtr	stream_lsn;
 	uint32		generation;
+
 	/* settings that never change in the middle of a life */
 	char	   *name_template;
 	DbmazzUnrepresentable unrepresentable;
+	bool		has_audit;
+	bool		soft_deletes;
+	DbmazzChangeLog change_log;
 };
 
 DbmazzRelations *
@@ -56,6 +61,9 @@ dbmazz_relations_create(MemoryContext parent, List *tables,
 	r->stream_lsn = stream_lsn;
 	r->name_template = MemoryContextStrdup(cxt, dbmazz_table_name_template);
 	r->unrepresentable = dbmazz_unrepresentable;
+	r->has_audit = dbmazz_audit_columns;
+	r->soft_deletes = dbmazz_delete_mode == DBMAZZ_DELETE_SOFT;
+	r->change_log = dbmazz_change_log;
 	r->maxall = 64;
 	r->all = MemoryContextAlloc(cxt, r->maxall * sizeof(*r->all));
 	dbmazz_relmap_init(&r->map,
@@ -89,31 +97,57 @@ index_columns(Oid indexoid)
 	return result;
 }
 
+/* What the catalog and the settings say about a table. */
+typedef struct Shape
+{
+	Bitmapset  *key;			/* the target's; NULL: none */
+	Bitmapset  *identity;		/* what old rows have */
+	bool		is_log;
+	bool		has_gaps;		/* a row may come without values of columns that
+								 * are NOT NULL in the source */
+	int			naudit;
+	const char *problem;		/* as in DbmazzRelation */
+	const char *old_problem;
+	const char *hint;
+} Shape;
+
 /*
- * The target's key: the primary key, else the index of the replica identity.
- * NULL if there is none.  '*problem' and '*old_problem' as in DbmazzRelation.
+ * The target's key is the primary key, else the index of the replica identity.
+ * A change log has none: its rows replace nothing.
  */
-static Bitmapset *
-target_key(Relation rel, Bitmapset **identity, const char **problem,
-		   const char **old_problem)
+static void
+find_shape(const DbmazzRelations *r, Relation rel, Shape *shape)
 {
 	Bitmapset  *key;
+	Bitmapset  *identity;
 
+	MemSet(shape, 0, sizeof(*shape));
+	shape->hint = "Give the table a primary key that its replica identity "
+		"includes, or remove the table from the publication; then stop and "
+		"start the pipeline.";
 	(void) RelationGetIndexList(rel);	/* sets the two members used here */
 	key = index_columns(dbmazz_primary_key_index_compat(rel));
-	*identity = index_columns(RelationGetReplicaIndex(rel));
+	identity = index_columns(RelationGetReplicaIndex(rel));
 	if (key == NULL)
-		key = bms_copy(*identity);
-	if (key == NULL)
-		*problem = "has neither a primary key nor a replica identity index";
-	else if (rel->rd_rel->relreplident == REPLICA_IDENTITY_INDEX &&
-			 !bms_is_subset(key, *identity))
-		*old_problem = "has a replica identity index that lacks columns of "
-			"the primary key";
+		key = bms_copy(identity);
+	shape->is_log = dbmazz_guc_is_log(r->change_log, key != NULL);
+	shape->has_gaps = shape->is_log || r->soft_deletes;
+	shape->naudit = dbmazz_audit_count(r->has_audit, shape->is_log);
+	if (!shape->is_log)
+	{
+		shape->key = key;
+		if (key == NULL)
+			shape->problem = "has neither a primary key nor a replica "
+				"identity index";
+		else if (rel->rd_rel->relreplident == REPLICA_IDENTITY_INDEX &&
+				 !bms_is_subset(key, identity))
+			shape->old_problem = "has a replica identity index that lacks "
+				"columns of the primary key";
+	}
 	if (rel->rd_rel->relreplident == REPLICA_IDENTITY_FULL)
-		*identity = bms_add_range(*identity, 1,
-								  RelationGetNumberOfAttributes(rel));
-	return key;
+		identity = bms_add_range(identity, 1,
+								 RelationGetNumberOfAttributes(rel));
+	shape->identity = identity;
 }
 
 static uint32
@@ -128,8 +162,7 @@ add_text(StringInfo buf, const char *text)
 /* Fill a column from pgoutput's message and the catalog's attribute. */
 static void
 describe_column(DbmazzColumnDesc *col, const DbmazzRelationColumn *sent,
-				uint16 position, TupleDesc tupdesc, Bitmapset *key,
-				Bitmapset *identity)
+				uint16 position, TupleDesc tupdesc, const Shape *shape)
 {
 	int			i;
 
@@ -145,11 +178,11 @@ describe_column(DbmazzColumnDesc *col, const DbmazzRelationColumn *sent,
 			strcmp(NameStr(att->attname), sent->name) != 0)
 			continue;
 		col->attnum = att->attnum;
-		if (att->attnotnull)
+		if (att->attnotnull && !shape->has_gaps)
 			col->flags |= DBMAZZ_COLUMN_NOT_NULL;
-		if (bms_is_member(att->attnum, key))
+		if (bms_is_member(att->attnum, shape->key))
 			col->flags |= DBMAZZ_COLUMN_KEY | DBMAZZ_COLUMN_NOT_NULL;
-		if (bms_is_member(att->attnum, identity))
+		if (bms_is_member(att->attnum, shape->identity))
 			col->flags |= DBMAZZ_COLUMN_IDENTITY;
 		break;
 	}
@@ -158,13 +191,59 @@ describe_column(DbmazzColumnDesc *col, const DbmazzRelationColumn *sent,
 										 col->flags & DBMAZZ_COLUMN_KEY);
 }
 
+static void
+describe_audit(DbmazzColumnDesc *col, const DbmazzAuditDef *def,
+			   uint16 position, bool is_log)
+{
+	MemSet(col, 0, sizeof(*col));
+	col->source = position;
+	col->typid = col->basetypid = def->typid;
+	col->typmod = -1;
+	col->value_class = def->value_class;
+	if (is_log && def->is_sort_key)
+		col->flags = DBMAZZ_COLUMN_SORT;
+}
+
+/* Those of the source, then those of audit.h; returns how many are keys. */
+static int
+describe_columns(DbmazzColumnDesc *columns, StringInfo buf,
+				 const DbmazzParser *parser, TupleDesc tupdesc, Shape *shape)
+{
+	int			n = parser->message.u.relation.ncolumns;
+	int			nkeys = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		const char *name = parser->columns[i].name;
+
+		describe_column(&columns[i], &parser->columns[i], i, tupdesc, shape);
+		columns[i].name = add_text(buf, name);
+		if (columns[i].flags & DBMAZZ_COLUMN_KEY)
+			nkeys++;
+		if (shape->naudit > 0 && dbmazz_audit_is_name(name))
+		{
+			shape->problem = "has a column with the name of an audit column";
+			shape->hint = "Rename the column, or leave it out of the "
+				"publication by a column list; then stop and start the "
+				"pipeline.";
+		}
+	}
+	for (int i = 0; i < shape->naudit; i++)
+	{
+		const DbmazzAuditDef *def = dbmazz_audit_def(i);
+
+		describe_audit(&columns[n + i], def, n + i, shape->is_log);
+		columns[n + i].name = add_text(buf, def->name);
+	}
+	return nkeys;
+}
+
 /* The whole description, in the current context. */
 static DbmazzTableDesc *
 describe(const DbmazzParser *parser, const char *schema, const char *target,
-		 TupleDesc tupdesc, Bitmapset *key, Bitmapset *identity,
-		 const char **problem)
+		 TupleDesc tupdesc, Shape *shape)
 {
-	int			n = parser->message.u.relation.ncolumns;
+	int			n = parser->message.u.relation.ncolumns + shape->naudit;
 	DbmazzColumnDesc *columns = palloc(sizeof(*columns) * Max(n, 1));
 	StringInfoData buf;
 	DbmazzTableDesc head = {0};
@@ -175,6 +254,8 @@ describe(const DbmazzParser *parser, const char *schema, const char *target,
 	initStringInfo(&buf);
 	head.relid = parser->message.u.relation.relid;
 	head.ncolumns = head.ntable_columns = n;
+	if (shape->is_log)
+		head.flags = DBMAZZ_TABLE_LOG;
 	/* room for the fixed part; names follow it */
 	enlargeStringInfo(&buf, sizeof(head) + n * sizeof(DbmazzColumnDesc));
 	buf.len = sizeof(head) + n * sizeof(DbmazzColumnDesc);
@@ -183,16 +264,9 @@ describe(const DbmazzParser *parser, const char *schema, const char *target,
 	head.table = add_text(&buf, parser->message.u.relation.table);
 	head.target = add_text(&buf, target);
 
-	for (i = 0; i < n; i++)
-	{
-		describe_column(&columns[i], &parser->columns[i], i, tupdesc, key,
-						identity);
-		columns[i].name = add_text(&buf, parser->columns[i].name);
-		if (columns[i].flags & DBMAZZ_COLUMN_KEY)
-			head.nkeys++;
-	}
-	if (*problem == NULL && head.nkeys < bms_num_members(key))
-		*problem = "has key columns that the publication leaves out";
+	head.nkeys = describe_columns(columns, &buf, parser, tupdesc, shape);
+	if (shape->problem == NULL && head.nkeys < bms_num_members(shape->key))
+		shape->problem = "has key columns that the publication leaves out";
 
 	head.size = buf.len;
 	desc = palloc(buf.len);
@@ -385,11 +459,8 @@ dbmazz_relations_update(DbmazzRelations *relations, const DbmazzParser *parser,
 											  "dbmazz relation",
 											  ALLOCSET_SMALL_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(cxt);
-	const char *problem = NULL;
-	const char *old_problem = NULL;
 	Relation	heap = RelationIdGetRelation(relid);
-	Bitmapset  *identity = NULL;
-	Bitmapset  *key;
+	Shape		shape;
 	DbmazzTableDesc *desc;
 	char	   *target;
 
@@ -399,9 +470,8 @@ dbmazz_relations_update(DbmazzRelations *relations, const DbmazzParser *parser,
 		schema = "pg_catalog";
 	target = dbmazz_guc_target_name(relations->name_template, schema,
 									parser->message.u.relation.table);
-	key = target_key(heap, &identity, &problem, &old_problem);
-	desc = describe(parser, schema, target, RelationGetDescr(heap), key,
-					identity, &problem);
+	find_shape(relations, heap, &shape);
+	desc = describe(parser, schema, target, RelationGetDescr(heap), &shape);
 	RelationClose(heap);
 
 	if (rel != NULL && same_desc(rel->full.desc, desc))
@@ -437,8 +507,11 @@ dbmazz_relations_update(DbmazzRelations *relations, const DbmazzParser *parser,
 	rel->full.open = NULL;
 	rel->partial = NULL;
 	rel->npartial = 0;
-	rel->problem = problem;
-	rel->old_problem = old_problem;
+	rel->naudit = shape.naudit;
+	rel->is_log = shape.is_log;
+	rel->problem = shape.problem;
+	rel->old_problem = shape.old_problem;
+	rel->hint = shape.hint;
 	rel->collides = collides(relations, rel);
 	if (!rel->stopped)
 		find_position(relations, rel);

@@ -41,8 +41,11 @@ typedef struct DbmazzRelation
 	DbmazzColumnSet full;
 	DbmazzColumnSet *partial;	/* list */
 	int			npartial;
+	int			naudit;			/* columns at the end that audit.h fills */
+	bool		is_log;			/* DBMAZZ_TABLE_LOG */
 	const char *problem;		/* why it cannot be replicated, or NULL */
 	const char *old_problem;	/* why updates and deletes cannot, or NULL */
+	const char *hint;			/* what helps against these two */
 	bool		collides;		/* another table has the same target */
 
 	/* the batcher's */

@@ -19,6 +19,8 @@
  *
  *		upsert	{"id":7,"name":"x","__op":0},
  *		delete	{"id":7						(open: no '}' and no ',')
+ *		without key columns
+ *				{"id":7,"name":"x"},
  *
  *	  A delete is left open because whoever ships it must add values for the
  *	  target's NOT NULL columns; see body.h.

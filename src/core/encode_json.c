@@ -22,6 +22,7 @@
 #define NOINLINE		__attribute__((noinline))
 
 #define OP_UPSERT		",\"__op\":0},"
+#define OP_NONE			"},"
 
 /* ---- the plan --------------------------------------------------------- */
 
@@ -417,7 +418,10 @@ dbmazz_json_upsert(DbmazzBatchWriter *writer, const DbmazzJsonPlan *plan,
 							 plan->ncolumns, err);
 	if (status != DBMAZZ_OK)
 		return status;
-	status = dbmazz_row_put(writer, OP_UPSERT, strlen(OP_UPSERT));
+	if (plan->nkeys > 0)
+		status = dbmazz_row_put(writer, OP_UPSERT, strlen(OP_UPSERT));
+	else
+		status = dbmazz_row_put(writer, OP_NONE, strlen(OP_NONE));
 	return status == DBMAZZ_OK ? DBMAZZ_OK : no_space(status, err);
 }
 

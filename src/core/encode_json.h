@@ -66,7 +66,8 @@ extern const DbmazzValue *dbmazz_row_value(const DbmazzRowSource *source,
 
 /*
  * Encode an upsert between dbmazz_row_begin() and dbmazz_row_end(): all
- * columns of the plan.  Every one must have a value (dbmazz_row_value() not
+ * columns of the plan, and "__op" unless there are no key columns (targets
+ * without a primary key refuse it).  Every one must have a value (dbmazz_row_value() not
  * NULL), and key columns must not be NULL: else DBMAZZ_ERR_MALFORMED.
  * Values that the target cannot hold are replaced as the plan says (fit.h).
  * DBMAZZ_ERR_UNREPRESENTABLE: err->column is the column in the plan (from 1)

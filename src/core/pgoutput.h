@@ -34,8 +34,8 @@ typedef struct DbmazzValue
 
 typedef struct DbmazzTuple
 {
-	uint16_t	ncolumns;
-	DbmazzValue values[DBMAZZ_MAX_COLUMNS];
+	uint16_t	ncolumns;		/* of a message: at most DBMAZZ_MAX_COLUMNS */
+	DbmazzValue values[DBMAZZ_MAX_VALUES];
 } DbmazzTuple;
 
 typedef struct DbmazzRelationColumn

@@ -40,7 +40,7 @@ check_column(const DbmazzTableDesc *desc, uint32_t i, DbmazzError *err)
 
 	if (!is_text(desc, column->name))
 		return malformed(err, desc, &column->name, "column name");
-	if (column->source >= DBMAZZ_MAX_COLUMNS)
+	if (column->source >= DBMAZZ_MAX_VALUES)
 		return malformed(err, desc, &column->source, "source position");
 	if (column->value_class > DBMAZZ_LAST_VALUE_CLASS)
 		return malformed(err, desc, &column->value_class, "value class");
@@ -62,12 +62,13 @@ dbmazz_desc_check(const void *block, uint32_t size, DbmazzError *err)
 								"table description ends inside its header");
 	if (desc->size != size)
 		return malformed(err, block, &desc->size, "size");
-	if (desc->ncolumns == 0 || desc->ncolumns > DBMAZZ_MAX_COLUMNS)
+	if (desc->ncolumns == 0 || desc->ncolumns > DBMAZZ_MAX_VALUES)
 		return malformed(err, block, &desc->ncolumns, "number of columns");
-	if (desc->nkeys > desc->ncolumns)
+	if (desc->nkeys > desc->ncolumns ||
+		(desc->nkeys > 0 && (desc->flags & DBMAZZ_TABLE_LOG) != 0))
 		return malformed(err, block, &desc->nkeys, "number of key columns");
 	if (desc->ntable_columns < desc->ncolumns ||
-		desc->ntable_columns > DBMAZZ_MAX_COLUMNS)
+		desc->ntable_columns > DBMAZZ_MAX_VALUES)
 		return malformed(err, block, &desc->ntable_columns,
 						 "number of table columns");
 	if (size < header_size(desc->ncolumns))

@@ -21,6 +21,7 @@
 #include "core/error.h"
 
 #define DBMAZZ_MAX_COLUMNS	1600	/* MaxHeapAttributeNumber of the server */
+#define DBMAZZ_MAX_VALUES	1608	/* with those of audit.h */
 
 /* How a value of pgoutput's text form is written; see typemap.h. */
 typedef enum DbmazzValueClass
@@ -45,6 +46,7 @@ typedef enum DbmazzValueClass
 #define DBMAZZ_COLUMN_KEY		0x01	/* part of the target's primary key */
 #define DBMAZZ_COLUMN_NOT_NULL	0x02
 #define DBMAZZ_COLUMN_IDENTITY	0x04	/* in the source's replica identity */
+#define DBMAZZ_COLUMN_SORT		0x08	/* in the sort key of a change log */
 
 typedef struct DbmazzColumnDesc
 {
@@ -52,7 +54,7 @@ typedef struct DbmazzColumnDesc
 	uint32_t	typid;			/* type of the column */
 	uint32_t	basetypid;		/* the same without domains */
 	int32_t		typmod;			/* of the base type, -1 if none */
-	int16_t		attnum;
+	int16_t		attnum;			/* 0: none of the source, see audit.h */
 	uint16_t	source;			/* position in pgoutput's tuples, from 0 */
 	uint8_t		value_class;	/* DbmazzValueClass */
 	uint8_t		flags;			/* DBMAZZ_COLUMN_* */
@@ -60,6 +62,8 @@ typedef struct DbmazzColumnDesc
 } DbmazzColumnDesc;
 
 #define DBMAZZ_TABLE_PARTIAL	0x01	/* some columns only: partial update */
+#define DBMAZZ_TABLE_LOG		0x02	/* every row is added to a target without
+									 * a primary key: no key columns here */
 
 typedef struct DbmazzTableDesc
 {
@@ -86,7 +90,7 @@ dbmazz_desc_text(const DbmazzTableDesc *desc, uint32_t offset)
 /*
  * Check that a block of 'size' bytes, aligned for uint32, is a well-formed
  * description: all offsets inside, all names terminated, counts that fit, at
- * least one column, every source position below DBMAZZ_MAX_COLUMNS, the first
+ * least one column, every source position below DBMAZZ_MAX_VALUES, the first
  * 'nkeys' columns and no others with DBMAZZ_COLUMN_KEY.  Never throws.
  */
 extern DbmazzStatus dbmazz_desc_check(const void *block, uint32_t size,

@@ -166,7 +166,12 @@ find(uint32_t typid)
 const DbmazzType *
 dbmazz_type_lookup(uint32_t typid)
 {
-	const DbmazzType *type = find(typid);
+	static const DbmazzType tinyint = {
+		DBMAZZ_TYPE_TINYINT, "tinyint", DBMAZZ_VALUE_INTEGER, true, "TINYINT",
+		NULL
+	};
+	const DbmazzType *type = typid == DBMAZZ_TYPE_TINYINT ? &tinyint :
+		find(typid);
 
 	return type != NULL ? type : find(TEXTOID);
 }

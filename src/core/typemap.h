@@ -8,6 +8,9 @@
 
 #include "core/tabledesc.h"
 
+/* A type of the target alone, for columns that no source has (audit.h). */
+#define DBMAZZ_TYPE_TINYINT		1
+
 typedef struct DbmazzType
 {
 	uint32_t	typid;			/* pg_type.oid of a built-in type */

@@ -19,6 +19,7 @@ typedef struct Group
 } Group;
 
 static const Group groups[] = {
+	{"audit", test_audit},
 	{"backoff", test_backoff},
 	{"batch", test_batch},
 	{"body", test_body},

@@ -42,6 +42,7 @@ extern bool check_text(const char *got, size_t got_len, const char *expected,
 extern bool check_has_failed(void);
 
 /* One for each file of tests. */
+extern void test_audit(void);
 extern void test_backoff(void);
 extern void test_batch(void);
 extern void test_body(void);

@@ -87,12 +87,12 @@ static void
 wrong_fields_fail(void)
 {
 	REFUSED(ncolumns, 0, "table description has a wrong number of columns");
-	REFUSED(ncolumns, 1601, "table description has a wrong number of columns");
+	REFUSED(ncolumns, DBMAZZ_MAX_VALUES + 1, "table description has a wrong number of columns");
 	REFUSED(ncolumns, 300,
 			"table description has a wrong number of table columns");
 	REFUSED(ntable_columns, 4,
 			"table description has a wrong number of table columns");
-	REFUSED(ntable_columns, 1601,
+	REFUSED(ntable_columns, DBMAZZ_MAX_VALUES + 1,
 			"table description has a wrong number of table columns");
 	REFUSED(nkeys, 6, "table description has a wrong number of key columns");
 	REFUSED(nkeys, 1, "table description has a wrong order of key columns");
@@ -103,7 +103,7 @@ wrong_fields_fail(void)
 	REFUSED(target, 12, "table description has a wrong target name");
 	REFUSED(columns[4].name, desc_->size,
 			"table description has a wrong column name");
-	REFUSED(columns[2].source, 1600,
+	REFUSED(columns[2].source, DBMAZZ_MAX_VALUES,
 			"table description has a wrong source position");
 	REFUSED(columns[2].value_class, DBMAZZ_LAST_VALUE_CLASS + 1,
 			"table description has a wrong value class");

@@ -16,7 +16,7 @@
 
 static bool write_create(DbmazzSrText *text, const char *database,
 						 const char *target, const DbmazzDdlColumn *columns,
-						 int ncolumns, DbmazzError *err);
+						 int ncolumns, bool is_log, DbmazzError *err);
 static bool write_column(DbmazzSrText *text, const DbmazzDdlColumn *column,
 						 DbmazzError *err);
 static void write_keys(DbmazzSrText *text, const DbmazzDdlColumn *columns,
@@ -27,7 +27,8 @@ static void hint_function(DbmazzError *err, const DbmazzTableDesc *desc);
 
 size_t
 dbmazz_sr_ddl(const char *target, const DbmazzDdlColumn *columns,
-			  int ncolumns, char *out, size_t len, DbmazzError *err)
+			  int ncolumns, bool is_log, char *out, size_t len,
+			  DbmazzError *err)
 {
 	DbmazzSrText text = {0};
 	size_t		result = 0;
@@ -35,7 +36,7 @@ dbmazz_sr_ddl(const char *target, const DbmazzDdlColumn *columns,
 	dbmazz_error_reset(err);
 	if (len > 0)
 		out[0] = '\0';
-	if (write_create(&text, NULL, target, columns, ncolumns, err))
+	if (write_create(&text, NULL, target, columns, ncolumns, is_log, err))
 	{
 		result = text.len;
 		if (len > 0)
@@ -61,7 +62,7 @@ dbmazz_sr_hint_create(DbmazzError *err, const char *database,
 		for (i = 0; i < desc->ncolumns; i++)
 			ddl_column(desc, i, &columns[i]);
 		if (write_create(&text, database, target, columns, desc->ncolumns,
-						 &ignored) &&
+						 (desc->flags & DBMAZZ_TABLE_LOG) != 0, &ignored) &&
 			text.len + 32 < DBMAZZ_ERROR_HINT)
 			dbmazz_error_hint(err, "Create it: %s", text.data);
 	}
@@ -149,7 +150,8 @@ dbmazz_sr_hint_reason(DbmazzError *err, DbmazzSrReason reason,
 
 static bool
 write_create(DbmazzSrText *text, const char *database, const char *target,
-			 const DbmazzDdlColumn *columns, int ncolumns, DbmazzError *err)
+			 const DbmazzDdlColumn *columns, int ncolumns, bool is_log,
+			 DbmazzError *err)
 {
 	int			nkeys = 0;
 	int			nwritten = 0;
@@ -192,7 +194,8 @@ write_create(DbmazzSrText *text, const char *database, const char *target,
 				return false;
 		}
 	}
-	dbmazz_sr_text_addf(text, "\n)\nPRIMARY KEY (");
+	dbmazz_sr_text_addf(text, "\n)\n%s KEY (",
+						is_log ? "DUPLICATE" : "PRIMARY");
 	write_keys(text, columns, ncolumns);
 	dbmazz_sr_text_addf(text, ")\nDISTRIBUTED BY HASH (");
 	write_keys(text, columns, ncolumns);
@@ -249,7 +252,8 @@ ddl_column(const DbmazzTableDesc *desc, int i, DbmazzDdlColumn *column)
 	column->name = dbmazz_desc_text(desc, source->name);
 	column->basetypid = source->basetypid;
 	column->typmod = source->typmod;
-	column->is_key = (source->flags & DBMAZZ_COLUMN_KEY) != 0;
+	column->is_key = (source->flags & (DBMAZZ_COLUMN_KEY |
+									   DBMAZZ_COLUMN_SORT)) != 0;
 	column->not_null = (source->flags & DBMAZZ_COLUMN_NOT_NULL) != 0;
 }
 

@@ -11,7 +11,7 @@
 
 /* See ddl() in dbmazz_sink.h. */
 extern size_t dbmazz_sr_ddl(const char *target, const DbmazzDdlColumn *columns,
-							int ncolumns, char *out, size_t len,
+							int ncolumns, bool is_log, char *out, size_t len,
 							DbmazzError *err);
 
 /*

@@ -101,11 +101,15 @@ static bool
 compare(const DbmazzTableDesc *desc, const DbmazzSrSchema *schema,
 		const char *database, DbmazzError *err)
 {
-	if (schema->keys_known && !schema->is_primary)
+	bool		is_log = (desc->flags & DBMAZZ_TABLE_LOG) != 0;
+
+	if (schema->keys_known &&
+		!(is_log ? schema->is_duplicate : schema->is_primary))
 	{
 		dbmazz_error_set(err, DBMAZZ_ERR_UNSUPPORTED, 0,
-						 "target table \"%s\" is not a Primary Key table",
-						 dbmazz_desc_text(desc, desc->target));
+						 "target table \"%s\" is not a %s Key table",
+						 dbmazz_desc_text(desc, desc->target),
+						 is_log ? "Duplicate" : "Primary");
 		dbmazz_sr_hint_create(err, database, desc);
 		return false;
 	}
@@ -184,7 +188,7 @@ check_keys(const DbmazzTableDesc *desc, const DbmazzSrSchema *schema,
 	bool		same = true;
 	int			i;
 
-	if (!schema->keys_known)
+	if (!schema->keys_known || (desc->flags & DBMAZZ_TABLE_LOG) != 0)
 		return true;
 	for (i = 0; i < desc->ncolumns; i++)
 	{

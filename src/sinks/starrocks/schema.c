@@ -80,7 +80,8 @@ dbmazz_sr_schema_assume(const DbmazzTableDesc *desc)
 		return NULL;
 	schema->keys_known = true;
 	schema->nulls_known = true;
-	schema->is_primary = true;
+	schema->is_duplicate = (desc->flags & DBMAZZ_TABLE_LOG) != 0;
+	schema->is_primary = !schema->is_duplicate;
 	for (i = 0; i < desc->ncolumns; i++)
 	{
 		const DbmazzColumnDesc *source = &desc->columns[i];
@@ -140,6 +141,8 @@ read_v2(const DbmazzHttpAnswer *answer)
 		schema->nulls_known = true;
 		schema->is_primary = strcasecmp(text_of(result, "keysType"),
 										"PRIMARY_KEYS") == 0;
+		schema->is_duplicate = strcasecmp(text_of(result, "keysType"),
+										  "DUP_KEYS") == 0;
 		cJSON_ArrayForEach(item, columns)
 		{
 			const char *kind = text_of(item, "defaultValueType");
@@ -383,6 +386,8 @@ set_sql_column(DbmazzSrSchema *schema, DbmazzSrColumn *column,
 		column->is_key = true;
 		if (strcasecmp(key->valuestring, "PRI") == 0)
 			schema->is_primary = true;
+		if (strcasecmp(key->valuestring, "DUP") == 0)
+			schema->is_duplicate = true;
 	}
 	column->has_default = cJSON_IsString(value) ||
 		(cJSON_IsString(extra) && extra->valuestring[0] != '\0');

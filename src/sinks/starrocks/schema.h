@@ -36,6 +36,7 @@ typedef struct DbmazzSrSchema
 	bool		keys_known;		/* is_key and is_primary mean something */
 	bool		nulls_known;	/* is_nullable and has_default do */
 	bool		is_primary;		/* a Primary Key table */
+	bool		is_duplicate;	/* a Duplicate Key table */
 	int			ncolumns;
 	DbmazzSrColumn columns[];	/* names follow in the same block */
 } DbmazzSrSchema;

@@ -387,7 +387,7 @@ print_ddl(void)
 							   DBMAZZ_COLUMN_NOT_NULL) != 0;
 	}
 	if (sink->ddl == NULL ||
-		sink->ddl(target, columns, i, text, sizeof(text), &err) == 0)
+		sink->ddl(target, columns, i, false, text, sizeof(text), &err) == 0)
 		say_error(&err);
 	else
 		say_text("ddl", text);

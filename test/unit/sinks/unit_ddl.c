@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/typemap.h"
 #include "fixture.h"
 #include "sinks/starrocks/ddl.h"
 
@@ -24,7 +25,7 @@ create(void)
 	DbmazzError err;
 	size_t		len;
 
-	len = dbmazz_sr_ddl("o`t", columns, 4, out, sizeof(out), &err);
+	len = dbmazz_sr_ddl("o`t", columns, 4, false, out, sizeof(out), &err);
 	CHECK_INT(len, strlen(out));
 	CHECK_STR(out, "CREATE TABLE `o``t` (\n"
 			  "\t`id` VARCHAR(128) NOT NULL,\n"
@@ -33,10 +34,30 @@ create(void)
 			  "\t`n` DECIMAL(10,2) NOT NULL\n)\n"
 			  "PRIMARY KEY (`id`, `a``b`)\n"
 			  "DISTRIBUTED BY HASH (`id`, `a``b`);");
-	CHECK_INT(dbmazz_sr_ddl("o`t", columns, 4, small, sizeof(small), &err),
-			  len);
+	CHECK_INT(dbmazz_sr_ddl("o`t", columns, 4, false, small, sizeof(small),
+							&err), len);
 	CHECK_STR(small, "CREATE TABLE `o");
-	CHECK_INT(dbmazz_sr_ddl("o`t", columns, 4, NULL, 0, &err), len);
+	CHECK_INT(dbmazz_sr_ddl("o`t", columns, 4, false, NULL, 0, &err), len);
+}
+
+static void
+create_log(void)
+{
+	static const DbmazzDdlColumn columns[] = {
+		{"v", 114, -1, false, false},
+		{"op", DBMAZZ_TYPE_TINYINT, -1, false, false},
+		{"at", 20, -1, true, true}
+	};
+	char		out[1024];
+	DbmazzError err;
+
+	dbmazz_sr_ddl("t", columns, 3, true, out, sizeof(out), &err);
+	CHECK_STR(out, "CREATE TABLE `t` (\n"
+			  "\t`at` BIGINT NOT NULL,\n"
+			  "\t`v` JSON NULL,\n"
+			  "\t`op` TINYINT NULL\n)\n"
+			  "DUPLICATE KEY (`at`)\n"
+			  "DISTRIBUTED BY HASH (`at`);");
 }
 
 static void
@@ -51,9 +72,9 @@ impossible(void)
 	char		out[1024];
 	DbmazzError err;
 
-	CHECK_INT(dbmazz_sr_ddl("t", json_key, 1, out, sizeof(out), &err), 0);
+	CHECK_INT(dbmazz_sr_ddl("t", json_key, 1, false, out, sizeof(out), &err), 0);
 	CHECK_HAS(err.message, "cannot be a key");
-	CHECK_INT(dbmazz_sr_ddl("t", no_key, 1, out, sizeof(out), &err), 0);
+	CHECK_INT(dbmazz_sr_ddl("t", no_key, 1, false, out, sizeof(out), &err), 0);
 	CHECK_HAS(err.message, "has no key column");
 	CHECK_STR(out, "");
 }
@@ -88,6 +109,7 @@ void
 unit_ddl(void)
 {
 	create();
+	create_log();
 	impossible();
 	hints();
 }

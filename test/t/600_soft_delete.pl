@@ -322,7 +322,7 @@ $node->wait_for_state('postgres', 'shop', 'streaming');
 all_mixed('on');
 as_expected('after a crash');
 
-# A retry repeats the time.
+# The outcome of a load is in doubt.
 {
 	$target->fault(fault => 'be_cut', when => 'after_commit', count => 1, table => '^docs$');
 	query($node, q(SET test.soft = on; INSERT INTO docs VALUES (777, 'once', NULL, 1)));

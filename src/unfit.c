@@ -91,7 +91,10 @@ dbmazz_unfit_describe(DbmazzError *error, const DbmazzColumnSet *set,
 	char		key[KEY_LENGTH];
 	char		text[VALUE_LENGTH] = "";
 
-	show_key(key, set, source);
+	if (set->desc->nkeys > 0)
+		show_key(key, set, source);
+	else
+		strcpy(key, "(none)");	/* of a change log */
 	if (value != NULL && value->kind == DBMAZZ_VALUE_TEXT)
 		dbmazz_show_value(text, sizeof(text), value->data, value->len);
 	dbmazz_error_set(error, reason.status, reason.offset,

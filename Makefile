@@ -27,6 +27,7 @@ CORE_OBJS = \
 
 OBJS = $(CORE_OBJS) \
 	src/guc.o \
+	src/encoding.o \
 	src/guc_pipeline.o \
 	src/shmem.o \
 	src/queue.o \

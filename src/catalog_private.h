@@ -13,6 +13,7 @@
 
 #include "catalog.h"
 #include "catalog/pg_type.h"
+#include "encoding.h"
 #include "executor/spi.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -98,6 +99,13 @@ add_text(Statement *q, const char *value)
 			value == NULL);
 }
 
+/* A text that is UTF-8 here: the name of a target, or of an error record. */
+static inline void
+add_utf8(Statement *q, const char *value)
+{
+	add_text(q, value ? dbmazz_from_utf8(value) : NULL);
+}
+
 /* Run the statement, which must end with 'expected'; returns its rows. */
 static inline uint64
 run(Statement *q, const char *sql, int expected)
@@ -133,6 +141,15 @@ get_text(Statement *q, uint64 row, int column)
 									 SPI_tuptable->tupdesc, column);
 
 	return value ? MemoryContextStrdup(q->cxt, value) : NULL;
+}
+
+static inline char *
+get_utf8(Statement *q, uint64 row, int column)
+{
+	char	   *value = SPI_getvalue(SPI_tuptable->vals[row],
+									 SPI_tuptable->tupdesc, column);
+
+	return value ? MemoryContextStrdup(q->cxt, dbmazz_to_utf8(value)) : NULL;
 }
 
 static inline int32

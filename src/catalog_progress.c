@@ -123,7 +123,7 @@ dbmazz_catalog_tables(int32 id)
 	{
 		DbmazzTableRow *table = palloc(sizeof(DbmazzTableRow));
 
-		table->target = get_text(&q, i, 1);
+		table->target = get_utf8(&q, i, 1);
 		table->relid = (Oid) get_bigint(i, 2);
 		table->epoch = get_bigint(i, 3);
 		table->sequence = get_bigint(i, 4);
@@ -144,9 +144,9 @@ dbmazz_catalog_set_lane(int32 id, const char *target, Oid relid,
 
 	query_begin(&q);
 	add_int(&q, id);
-	add_text(&q, target);
+	add_utf8(&q, target);
 	add_bigint(&q, relid);
-	add_text(&q, source);
+	add_utf8(&q, source);
 	add_bigint(&q, epoch);
 	add_bigint(&q, sequence);
 	run_alone(&q, "INSERT INTO dbmazz.pipeline_tables AS t (pipeline, target, "
@@ -167,13 +167,13 @@ dbmazz_catalog_stop_table(int32 id, const char *target, Oid relid,
 
 	query_begin(&q);
 	add_int(&q, id);
-	add_text(&q, target);
+	add_utf8(&q, target);
 	add_bigint(&q, relid);
-	add_text(&q, source);
+	add_utf8(&q, source);
 	add_lsn(&q, lsn);
-	add_text(&q, error->message);
-	add_text(&q, error->detail[0] ? error->detail : NULL);
-	add_text(&q, error->hint[0] ? error->hint : NULL);
+	add_utf8(&q, error->message);
+	add_utf8(&q, error->detail[0] ? error->detail : NULL);
+	add_utf8(&q, error->hint[0] ? error->hint : NULL);
 
 	run_alone(&q, "INSERT INTO dbmazz.pipeline_tables AS t (pipeline, target, "
 			  "relation, source, epoch, sequence, state, lsn, error, detail, "
@@ -205,7 +205,7 @@ dbmazz_catalog_table_caught_up(int32 id, const char *target)
 
 	query_begin(&q);
 	add_int(&q, id);
-	add_text(&q, target);
+	add_utf8(&q, target);
 	run_alone(&q, "UPDATE dbmazz.pipeline_tables SET lsn = NULL, "
 			  "updated_at = now() "
 			  "WHERE pipeline = $1 AND target = $2", SPI_OK_UPDATE);
@@ -254,7 +254,7 @@ dbmazz_catalog_dropped_lanes(const char *destination)
 		DbmazzDroppedLane *lane = MemoryContextAlloc(q.cxt, sizeof(*lane));
 		MemoryContext old;
 
-		lane->target = get_text(&q, i, 1);
+		lane->target = get_utf8(&q, i, 1);
 		lane->uid = get_text(&q, i, 2);
 		lane->epoch = get_bigint(i, 3);
 		lane->sequence = get_bigint(i, 4);
@@ -274,7 +274,7 @@ dbmazz_catalog_forget_lane(const char *destination, const char *target,
 
 	query_begin(&q);
 	add_text(&q, destination);
-	add_text(&q, target);
+	add_utf8(&q, target);
 	add_text(&q, uid);
 	add_bigint(&q, epoch);
 	run_alone(&q, "DELETE FROM dbmazz.dropped_lanes WHERE destination = $1 "

@@ -21,7 +21,9 @@
 
 #include "changes.h"
 #include "core/audit.h"
+#include "encoding.h"
 #include "guc.h"
+#include "unfit.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -71,10 +73,12 @@ static void
 stop_table(DbmazzChanges *c, DbmazzRelation *rel, const char *message,
 		   const char *hint)
 {
+	const DbmazzTableDesc *desc = rel->full.desc;
 	DbmazzError error;
 
 	dbmazz_error_set(&error, DBMAZZ_ERR_UNSUPPORTED, 0,
-					 "table \"%s.%s\" %s", rel->schema, rel->table, message);
+					 "table \"%s.%s\" %s", dbmazz_desc_text(desc, desc->schema),
+					 dbmazz_desc_text(desc, desc->table), message);
 	dbmazz_error_detail(&error, "The transaction committed at %X/%X.",
 						LSN_FORMAT_ARGS(c->final_lsn));
 	dbmazz_error_hint(&error, "%s", hint);
@@ -332,6 +336,38 @@ apply_truncate(DbmazzChanges *c)
 	}
 }
 
+/* To UTF-8; false if the table has stopped over that. */
+static bool
+convert_tuple(DbmazzChanges *c, DbmazzRelation *rel, DbmazzTuple *tuple,
+			  bool is_old)
+{
+	DbmazzRowSource source = {tuple, NULL, false};
+	DbmazzError error;
+
+	check_columns(rel, tuple);
+	if (dbmazz_encoding_tuple(rel->full.desc, tuple, is_old,
+							  rel->full.plan->unrepresentable,
+							  &error) == DBMAZZ_OK)
+		return true;
+	dbmazz_unfit_describe(&error, &rel->full, &source, c->final_lsn);
+	dbmazz_batcher_stop(c->batcher, rel, &error);
+	return false;
+}
+
+static bool
+convert_tuples(DbmazzChanges *c, DbmazzRelation *rel)
+{
+	const DbmazzMessage *m = &c->parser->message;
+
+	if (dbmazz_encoding_is_utf8())
+		return true;
+	if (m->u.change.old_kind != 0 &&
+		!convert_tuple(c, rel, &c->parser->old_tuple, !rel->is_log))
+		return false;
+	return m->kind == 'D' ||
+		convert_tuple(c, rel, &c->parser->new_tuple, false);
+}
+
 static void
 apply_change(DbmazzChanges *c)
 {
@@ -339,7 +375,7 @@ apply_change(DbmazzChanges *c)
 										  c->parser->message.u.change.relid,
 										  c->parser->message.kind);
 
-	if (rel == NULL)
+	if (rel == NULL || !convert_tuples(c, rel))
 		return;
 	if (rel->is_log)
 		log_change(c, rel);

@@ -17,7 +17,6 @@
 #include "compat.h"
 #include "foreign/foreign.h"
 #include "guc.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
 #include "replication/logicallauncher.h"
@@ -56,13 +55,6 @@ dbmazz_check_server(void)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("dbmazz needs wal_level = logical"),
 				 errhint("Set wal_level to logical and restart the server.")));
-	if (GetDatabaseEncoding() != PG_UTF8)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("databases with encoding %s cannot be replicated",
-						GetDatabaseEncodingName()),
-				 errhint("This version of dbmazz needs a database with encoding "
-						 "UTF8.")));
 }
 
 /*

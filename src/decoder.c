@@ -17,6 +17,7 @@
 #include "compat.h"
 #include "debug_point.h"
 #include "decoder.h"
+#include "encoding.h"
 #include "guc.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
@@ -183,7 +184,8 @@ check_publication(const ReorderBufferTXN *txn)
 	if (session.has_publication)
 		return;
 	dbmazz_error_set(&error, DBMAZZ_ERR_MALFORMED, 0,
-					 "publication \"%s\" was dropped", session.publication);
+					 "publication \"%s\" was dropped",
+					 dbmazz_to_utf8(session.publication));
 	dbmazz_error_detail(&error, "It was not there for changes that committed at "
 						"%X/%X.", LSN_FORMAT_ARGS(txn->final_lsn));
 	dbmazz_error_hint(&error, "Changes are missing from the target for good. "

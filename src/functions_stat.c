@@ -10,6 +10,7 @@
 #include "catalog.h"
 #include "checks.h"
 #include "compat.h"
+#include "encoding.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "guard.h"
@@ -133,9 +134,9 @@ fill_row(StatRow *row, DbmazzPipeline *p, const Registered *r)
 	put_count(row, usage.batches);
 	put_count(row, usage.bytes);
 	put_count(row, pg_atomic_read_u32(&p->tables_stopped));
-	put_text(row, error.message);
-	put_text(row, error.detail);
-	put_text(row, error.hint);
+	put_text(row, dbmazz_from_utf8(error.message));
+	put_text(row, dbmazz_from_utf8(error.detail));
+	put_text(row, dbmazz_from_utf8(error.hint));
 	put_time(row, error_time);
 	/* an aligned 64-bit value that is only shown */
 	put_time(row, p->state_time);
@@ -222,8 +223,10 @@ report_failed(DbmazzPipeline *p, const char *name)
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("pipeline \"%s\" has failed", name),
 			 error.message[0] != '\0' ?
-			 errdetail("The error was: %s", error.message) : 0,
-			 error.hint[0] != '\0' ? errhint("%s", error.hint) :
+			 errdetail("The error was: %s",
+					   dbmazz_from_utf8(error.message)) : 0,
+			 error.hint[0] != '\0' ?
+			 errhint("%s", dbmazz_from_utf8(error.hint)) :
 			 errhint("Use dbmazz.start_pipeline() when the cause is "
 					 "removed.")));
 }

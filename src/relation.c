@@ -17,6 +17,7 @@
 #include "core/audit.h"
 #include "core/relmap.h"
 #include "core/typemap.h"
+#include "encoding.h"
 #include "guc.h"
 #include "lib/stringinfo.h"
 #include "nodes/bitmapset.h"
@@ -217,7 +218,7 @@ describe_columns(DbmazzColumnDesc *columns, StringInfo buf,
 		const char *name = parser->columns[i].name;
 
 		describe_column(&columns[i], &parser->columns[i], i, tupdesc, shape);
-		columns[i].name = add_text(buf, name);
+		columns[i].name = add_text(buf, dbmazz_to_utf8(name));
 		if (columns[i].flags & DBMAZZ_COLUMN_KEY)
 			nkeys++;
 		if (shape->naudit > 0 && dbmazz_audit_is_name(name))
@@ -260,8 +261,9 @@ describe(const DbmazzParser *parser, const char *schema, const char *target,
 	enlargeStringInfo(&buf, sizeof(head) + n * sizeof(DbmazzColumnDesc));
 	buf.len = sizeof(head) + n * sizeof(DbmazzColumnDesc);
 	MemSet(buf.data, 0, buf.len);
-	head.schema = add_text(&buf, schema);
-	head.table = add_text(&buf, parser->message.u.relation.table);
+	head.schema = add_text(&buf, dbmazz_to_utf8(schema));
+	head.table = add_text(&buf,
+						  dbmazz_to_utf8(parser->message.u.relation.table));
 	head.target = add_text(&buf, target);
 
 	head.nkeys = describe_columns(columns, &buf, parser, tupdesc, shape);
@@ -286,6 +288,21 @@ describe(const DbmazzParser *parser, const char *schema, const char *target,
 	}
 	pfree(buf.data);
 	return desc;
+}
+
+/* Can all names be converted? */
+static bool
+has_good_names(const DbmazzParser *parser)
+{
+	if (!dbmazz_is_convertible(parser->message.u.relation.schema) ||
+		!dbmazz_is_convertible(parser->message.u.relation.table))
+		return false;
+	for (int i = 0; i < parser->message.u.relation.ncolumns; i++)
+	{
+		if (!dbmazz_is_convertible(parser->columns[i].name))
+			return false;
+	}
+	return true;
 }
 
 /* Same description, apart from the generation? */
@@ -468,10 +485,19 @@ dbmazz_relations_update(DbmazzRelations *relations, const DbmazzParser *parser,
 		elog(ERROR, "could not open relation with OID %u", relid);
 	if (schema[0] == '\0')
 		schema = "pg_catalog";
-	target = dbmazz_guc_target_name(relations->name_template, schema,
-									parser->message.u.relation.table);
+	target = dbmazz_to_utf8(dbmazz_guc_target_name(relations->name_template,
+												   schema,
+												   parser->message.u.relation.table));
 	find_shape(relations, heap, &shape);
 	desc = describe(parser, schema, target, RelationGetDescr(heap), &shape);
+	if (!has_good_names(parser))
+	{
+		shape.problem = "has a name, or a column with a name, that cannot be "
+			"converted to UTF8";
+		shape.hint = "This pipeline cannot get past the row. Rename the table "
+			"or the column; then drop the pipeline, create it again, and load "
+			"the table anew.";
+	}
 	RelationClose(heap);
 
 	if (rel != NULL && same_desc(rel->full.desc, desc))

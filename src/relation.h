@@ -31,9 +31,9 @@ typedef struct DbmazzColumnSet
 typedef struct DbmazzRelation
 {
 	uint32		relid;
-	char	   *schema;
-	char	   *table;
-	char	   *target;
+	char	   *schema;			/* as the catalogs have them; the description */
+	char	   *table;			/* has UTF-8 */
+	char	   *target;			/* UTF-8 */
 	bool		skip;			/* one of our own tables */
 	bool		stopped;		/* the table has stopped: drop its changes */
 	XLogRecPtr	from_lsn;		/* drop transactions that committed before */

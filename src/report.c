@@ -4,20 +4,24 @@
  */
 #include "postgres.h"
 
+#include "encoding.h"
 #include "report.h"
 
 void
 dbmazz_report(int elevel, int sqlerrcode, const char *prefix,
 			  const DbmazzError *error)
 {
+	const char *message = dbmazz_from_utf8(error->message);
+	const char *detail = dbmazz_from_utf8(error->detail);
+	const char *hint = dbmazz_from_utf8(error->hint);
+
 	ereport(elevel,
 			(errcode(sqlerrcode),
 			 prefix != NULL ?
-			 errmsg("%s: %s", prefix, error->message) :
-			 errmsg_internal("%s", error->message),
-			 error->detail[0] != '\0' ?
-			 errdetail_internal("%s", error->detail) : 0,
-			 error->hint[0] != '\0' ? errhint("%s", error->hint) : 0));
+			 errmsg("%s: %s", prefix, message) :
+			 errmsg_internal("%s", message),
+			 detail[0] != '\0' ? errdetail_internal("%s", detail) : 0,
+			 hint[0] != '\0' ? errhint("%s", hint) : 0));
 }
 
 /*
@@ -28,10 +32,10 @@ void
 dbmazz_error_from_server(DbmazzError *error, const ErrorData *edata)
 {
 	dbmazz_error_set(error, DBMAZZ_ERR_UNSUPPORTED, 0, "%s",
-					 edata->message != NULL ? edata->message :
-					 "missing error text");
+					 edata->message != NULL ?
+					 dbmazz_to_utf8(edata->message) : "missing error text");
 	if (edata->detail != NULL)
-		dbmazz_error_detail(error, "%s", edata->detail);
+		dbmazz_error_detail(error, "%s", dbmazz_to_utf8(edata->detail));
 	if (edata->hint != NULL)
-		dbmazz_error_hint(error, "%s", edata->hint);
+		dbmazz_error_hint(error, "%s", dbmazz_to_utf8(edata->hint));
 }

@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "debug_point.h"
+#include "encoding.h"
 #include "guc.h"
 #include "queue.h"
 #include "report.h"
@@ -327,7 +328,8 @@ note_failure(DbmazzShipper *s, Lane *lane, const DbmazzCompletion *c)
 					  psprintf("%s %s failed, next attempt in %u ms",
 							   lane->request.kind == DBMAZZ_REQUEST_TRUNCATE ?
 							   "TRUNCATE of" : "load into",
-							   lane->target, delay), &c->error);
+							   dbmazz_from_utf8(lane->target), delay),
+					  &c->error);
 }
 
 static void
@@ -339,7 +341,7 @@ note_success(DbmazzShipper *s, Lane *lane)
 	if (failures == 0)
 		return;
 	ereport(LOG, (errmsg("load into %s works again after %u failures",
-						 lane->target, failures)));
+						 dbmazz_from_utf8(lane->target), failures)));
 	no_longer_failing(s);
 }
 

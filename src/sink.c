@@ -10,6 +10,7 @@
 #include "access/htup_details.h"
 #include "catalog/pg_user_mapping.h"
 #include "commands/defrem.h"
+#include "encoding.h"
 #include "fmgr.h"
 #include "foreign/foreign.h"
 #include "guc.h"
@@ -213,7 +214,7 @@ find_defelem(List *options, const char *name)
 		DefElem    *def = lfirst_node(DefElem, lc);
 
 		if (strcmp(def->defname, name) == 0)
-			return defGetString(def);
+			return dbmazz_to_utf8(defGetString(def));
 	}
 	return NULL;
 }

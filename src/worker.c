@@ -10,6 +10,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "encoding.h"
 #include "guc.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -144,6 +145,13 @@ dbmazz_worker_connect(Oid dboid)
 #ifdef DBMAZZ_HAVE_TRANSACTION_TIMEOUT
 	SetConfigOption("transaction_timeout", "0", PGC_SUSET, PGC_S_OVERRIDE);
 #endif
+
+	if (!dbmazz_encoding_is_utf8())
+	{
+		dbmazz_worker_begin();
+		dbmazz_encoding_init();
+		dbmazz_worker_commit();
+	}
 }
 
 bool

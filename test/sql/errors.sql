@@ -149,17 +149,6 @@ SELECT dbmazz.wait_for('err', '0/0', '-1s');
 SELECT dbmazz.wait_for('err', 'FFFFFFFF/FFFFFFF0');
 \set VERBOSITY default
 
--- the database's encoding
-CREATE DATABASE regress_dbmazz_latin1 ENCODING 'LATIN1' LC_COLLATE 'C'
-	LC_CTYPE 'C' TEMPLATE template0;
-\set old_db :DBNAME
-\c regress_dbmazz_latin1
-CREATE EXTENSION dbmazz;
-CREATE PUBLICATION dbmazz_pub;
-SELECT dbmazz.create_pipeline('err', sink => 'null', copy => false);
-\c :old_db
-DROP DATABASE regress_dbmazz_latin1;
-
 SELECT dbmazz.drop_pipeline('err');
 DROP PUBLICATION err_pub_columns;
 DROP TABLE err_t, err_s.err_t, err_nokey, err_deferred, err_identity, err_columns;

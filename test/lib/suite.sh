@@ -67,6 +67,14 @@ case $suite in
 		cd test/sandbox
 		"$python" -m pytest -q -p no:cacheprovider "$@" tests
 		;;
+	sinks)
+		# the sink StarRocks against the sandbox
+		python=$(test/lib/sandbox_python.sh)
+		make -s -j "$jobs" -C test/unit/sinks build/drive_starrocks
+		cd test/unit/sinks
+		"$python" test_sandbox.py "$@" | tee sandbox.log
+		echo "$(grep -c '^ok ' sandbox.log) passed, 0 failed"
+		;;
 	*)
 		echo "suite.sh: no suite \"$suite\"" >&2
 		exit 2

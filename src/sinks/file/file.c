@@ -35,10 +35,14 @@ typedef struct FileDone
 	DbmazzCompletion completion;
 } FileDone;
 
+#define MAX_REFUSED		64
+
 typedef struct FileState
 {
 	char	   *path;
 	FileDone   *done;			/* oldest first */
+	uint64_t	refused[MAX_REFUSED];	/* there was no memory for */
+	int			nrefused;
 	char		piece[PIECE_SIZE];
 } FileState;
 
@@ -166,7 +170,11 @@ file_start(void *state, const DbmazzRequest *request)
 	FileDone   *done = calloc(1, sizeof(*done));
 
 	if (done == NULL)
+	{
+		if (sink->nrefused < MAX_REFUSED)
+			sink->refused[sink->nrefused++] = request->id;
 		return;
+	}
 	done->completion.id = request->id;
 	done->completion.outcome = DBMAZZ_DONE;
 	if (request->kind == DBMAZZ_REQUEST_LOAD &&
@@ -193,7 +201,7 @@ file_sockets(void *state, DbmazzSinkSocket *sockets, int max,
 
 	(void) sockets;
 	(void) max;
-	*timeout_ms = sink->done != NULL ? 0 : -1;
+	*timeout_ms = sink->done != NULL || sink->nrefused > 0 ? 0 : -1;
 	return 0;
 }
 
@@ -206,6 +214,14 @@ file_poll(void *state, const DbmazzSinkEvent *events, int nevents,
 
 	(void) events;
 	(void) nevents;
+	while (n < max && sink->nrefused > 0)
+	{
+		memset(&completions[n], 0, sizeof(completions[n]));
+		completions[n].id = sink->refused[--sink->nrefused];
+		completions[n].outcome = DBMAZZ_RETRY;
+		dbmazz_error_set(&completions[n++].error, DBMAZZ_ERR_NO_SPACE, 0,
+						 "out of memory");
+	}
 	while (sink->done != NULL && n < max)
 	{
 		FileDone   *done = sink->done;

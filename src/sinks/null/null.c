@@ -17,11 +17,15 @@ typedef struct NullJob
 	int64_t		due_ms;
 } NullJob;
 
+#define MAX_REFUSED		64
+
 typedef struct NullState
 {
 	int64_t		delay_ms;
 	NullJob    *jobs;			/* oldest first */
 	NullJob    *idle;
+	uint64_t	refused[MAX_REFUSED];	/* there was no memory for */
+	int			nrefused;
 } NullState;
 
 static const DbmazzOptionDef options[] = {
@@ -127,7 +131,11 @@ null_start(void *state, const DbmazzRequest *request)
 	else
 		job = malloc(sizeof(*job));
 	if (job == NULL)
+	{
+		if (sink->nrefused < MAX_REFUSED)
+			sink->refused[sink->nrefused++] = request->id;
 		return;
+	}
 	job->id = request->id;
 	job->bytes = request->kind == DBMAZZ_REQUEST_LOAD ?
 		request->batch->nbytes : 0;
@@ -153,8 +161,8 @@ null_sockets(void *state, DbmazzSinkSocket *sockets, int max,
 		if (job->due_ms < first)
 			first = job->due_ms;
 	}
-	*timeout_ms = -1;
-	if (sink->jobs != NULL)
+	*timeout_ms = sink->nrefused > 0 ? 0 : -1;
+	if (sink->jobs != NULL && sink->nrefused == 0)
 	{
 		*timeout_ms = first == 0 ? 0 : first - now_ms();
 		if (*timeout_ms < 0)
@@ -174,6 +182,14 @@ null_poll(void *state, const DbmazzSinkEvent *events, int nevents,
 
 	(void) events;
 	(void) nevents;
+	while (n < max && sink->nrefused > 0)
+	{
+		memset(&completions[n], 0, sizeof(completions[n]));
+		completions[n].id = sink->refused[--sink->nrefused];
+		completions[n].outcome = DBMAZZ_RETRY;
+		dbmazz_error_set(&completions[n++].error, DBMAZZ_ERR_NO_SPACE, 0,
+						 "out of memory");
+	}
 	while (*link != NULL && n < max)
 	{
 		if ((*link)->due_ms > now)

@@ -46,7 +46,7 @@ static const Fragment fragments[] = {
 	{"too many filtered rows", DBMAZZ_SR_DATA},
 	{"no load data", DBMAZZ_SR_DATA},
 	{"no partitions have data available", DBMAZZ_SR_DATA},
-	{"primary key size exceed", DBMAZZ_SR_DATA},
+	{"primary key size exceed", DBMAZZ_SR_KEY_SIZE},
 	{"null value in auto increment", DBMAZZ_SR_DATA},
 	{"illegal json", DBMAZZ_SR_UNREADABLE},
 	{"failed to parse json", DBMAZZ_SR_UNREADABLE},
@@ -63,6 +63,7 @@ static const Fragment fragments[] = {
 	{"not in partial update columns", DBMAZZ_SR_SCHEMA},
 	{"only primary key table support", DBMAZZ_SR_SCHEMA},
 	{"not olap table", DBMAZZ_SR_SCHEMA},
+	{"generated column", DBMAZZ_SR_SCHEMA},
 
 	{"unknown data format", DBMAZZ_SR_REFUSED},
 	{"invalid timeout format", DBMAZZ_SR_REFUSED},
@@ -210,44 +211,6 @@ dbmazz_sr_answer_error(const DbmazzHttpAnswer *answer,
 	else
 		judge_transport(&unsent, verdict, err);
 	cJSON_Delete(reply.root);
-}
-
-void
-dbmazz_sr_answer_error_log(const char *data, size_t len, char *out,
-						   size_t outlen)
-{
-	static const char *const tails[] = {". Row:", " Row:", ". Src line:",
-	" Src line:"};
-	size_t		used = 0;
-
-	out[0] = '\0';
-	while (len > 0 && used + 2 < outlen)
-	{
-		const char *end = memchr(data, '\n', len);
-		size_t		line = end != NULL ? (size_t) (end - data) : len;
-		size_t		keep = line;
-		size_t		i;
-
-		for (i = 0; i < sizeof(tails) / sizeof(tails[0]); i++)
-		{
-			const char *tail = memmem(data, keep, tails[i], strlen(tails[i]));
-
-			if (tail != NULL)
-				keep = (size_t) (tail - data);
-		}
-		while (keep > 0 && isspace((unsigned char) data[keep - 1]))
-			keep--;
-		if (keep > 0)
-		{
-			if (used > 0)
-				out[used++] = '\n';
-			dbmazz_sr_clean(out + used, outlen - used, data, keep);
-			used += strlen(out + used);
-		}
-		line += end != NULL ? 1 : 0;
-		data += line;
-		len -= line;
-	}
 }
 
 /*

@@ -28,6 +28,7 @@ typedef enum DbmazzSrReason
 	DBMAZZ_SR_UNCERTAIN,		/* the server itself does not know */
 	DBMAZZ_SR_DATA,				/* a row that the target does not take */
 	DBMAZZ_SR_UNREADABLE,		/* the body is not of the form it says */
+	DBMAZZ_SR_KEY_SIZE,			/* a key that is too long */
 	DBMAZZ_SR_TOO_LARGE,		/* the body as a whole is too large */
 	DBMAZZ_SR_NO_TABLE,
 	DBMAZZ_SR_NO_DATABASE,
@@ -83,12 +84,5 @@ extern DbmazzSrReason dbmazz_sr_answer_reason(const char *message);
 /* Set the error from a message of the server: "what: message". */
 extern void dbmazz_sr_answer_text(DbmazzError *err, DbmazzSrReason reason,
 								  const char *what, const char *message);
-
-/*
- * The lines of an error log (what ErrorURL points to) as text for a message:
- * at most 'outlen' bytes, without the values of the rows.
- */
-extern void dbmazz_sr_answer_error_log(const char *data, size_t len,
-									   char *out, size_t outlen);
 
 #endif							/* DBMAZZ_SR_ANSWER_H */

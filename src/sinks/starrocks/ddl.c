@@ -120,6 +120,30 @@ dbmazz_sr_hint_add_columns(DbmazzError *err, const char *database,
 }
 
 void
+dbmazz_sr_hint_modify(DbmazzError *err, const char *database,
+					  const DbmazzTableDesc *desc, int i, bool nullable)
+{
+	DbmazzSrText text = {0};
+	DbmazzSrText one = {0};
+	DbmazzDdlColumn column;
+	DbmazzError ignored;
+
+	ddl_column(desc, i, &column);
+	column.not_null = !nullable;
+	dbmazz_sr_text_addf(&text, "ALTER TABLE ");
+	dbmazz_sr_text_ident(&text, database);
+	dbmazz_sr_text_add(&text, ".", 1);
+	dbmazz_sr_text_ident(&text, dbmazz_desc_text(desc, desc->target));
+	if (write_column(&one, &column, &ignored) && !one.failed && !text.failed)
+		dbmazz_error_hint(err, "If the column is narrower there, run in "
+						  "StarRocks: %s MODIFY COLUMN %s; or create the table "
+						  "anew. Else correct the value in the source.",
+						  text.data, one.data);
+	dbmazz_sr_text_free(&text);
+	dbmazz_sr_text_free(&one);
+}
+
+void
 dbmazz_sr_hint_reason(DbmazzError *err, DbmazzSrReason reason,
 					  const char *database, const DbmazzTableDesc *desc)
 {
@@ -137,6 +161,13 @@ dbmazz_sr_hint_reason(DbmazzError *err, DbmazzSrReason reason,
 				dbmazz_error_hint(err, "Run in StarRocks: CREATE DATABASE %s;",
 								  name.data);
 			dbmazz_sr_text_free(&name);
+			break;
+		case DBMAZZ_SR_KEY_SIZE:
+			dbmazz_error_hint(err, "StarRocks takes keys of up to 128 bytes, "
+							  "all columns of the key together "
+							  "(primary_key_limit_size of its backends). "
+							  "Use a shorter key: REPLICA IDENTITY USING "
+							  "INDEX, and the same key in the target.");
 			break;
 		case DBMAZZ_SR_ACCESS:
 			dbmazz_error_hint(err, "Check user and password of the "
@@ -157,6 +188,7 @@ write_create(DbmazzSrText *text, const char *database, const char *target,
 	int			nwritten = 0;
 	int			pass;
 	int			i;
+	int			k;
 
 	if (!dbmazz_sr_check_table_name(target, err))
 		return false;
@@ -165,6 +197,12 @@ write_create(DbmazzSrText *text, const char *database, const char *target,
 		nkeys += columns[i].is_key ? 1 : 0;
 		if (!dbmazz_sr_check_column_name(target, columns[i].name, err))
 			return false;
+		for (k = 0; k < i; k++)
+		{
+			if (!dbmazz_sr_check_two_names(target, columns[k].name,
+										   columns[i].name, err))
+				return false;
+		}
 	}
 	if (nkeys == 0)
 	{

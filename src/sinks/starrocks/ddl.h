@@ -27,6 +27,14 @@ extern void dbmazz_sr_hint_add_columns(DbmazzError *err, const char *database,
 									   const DbmazzTableDesc *desc,
 									   const bool *missing);
 
+/*
+ * The hint for a column that is too narrow in the target, or does not allow NULL
+ * there: make it what target_ddl says.
+ */
+extern void dbmazz_sr_hint_modify(DbmazzError *err, const char *database,
+								  const DbmazzTableDesc *desc, int column,
+								  bool nullable);
+
 /* The hint that fits what the server complained about, if there is one. */
 extern void dbmazz_sr_hint_reason(DbmazzError *err, DbmazzSrReason reason,
 								  const char *database,

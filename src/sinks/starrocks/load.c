@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "sinks/starrocks/ddl.h"
+#include "sinks/starrocks/errorlog.h"
 #include "sinks/starrocks/job.h"
 #include "sinks/starrocks/names.h"
 
@@ -114,7 +115,7 @@ write_query(DbmazzSrText *post, const char *database, const char *target)
 	DbmazzSrText query = {0};
 
 	dbmazz_sr_text_addf(&query,
-						"SELECT COLUMN_NAME, DATA_TYPE, IS_NULLABLE, "
+						"SELECT COLUMN_NAME, COLUMN_TYPE, IS_NULLABLE, "
 						"COLUMN_KEY, COLUMN_DEFAULT, EXTRA "
 						"FROM information_schema.columns "
 						"WHERE TABLE_SCHEMA = ");
@@ -397,10 +398,18 @@ error_log_ended(DbmazzSrJob *job)
 
 	if (answer->status == 200)
 	{
-		dbmazz_sr_answer_error_log(answer->body, answer->body_len, lines,
-								   sizeof(lines));
+		DbmazzSrBadRow bad;
+
+		dbmazz_sr_error_log(answer->body, answer->body_len,
+							job->request->batch->table, lines, sizeof(lines),
+							&bad);
 		if (lines[0] != '\0')
 			dbmazz_error_detail(&job->completion.error, "%s", lines);
+		if (bad.column >= 0)
+			dbmazz_sr_hint_modify(&job->completion.error,
+								  job->config->database,
+								  job->request->batch->table, bad.column,
+								  bad.is_null);
 	}
 	dbmazz_sr_finish(job, DBMAZZ_REJECT);
 }

@@ -54,3 +54,18 @@ dbmazz_sr_check_column_name(const char *table, const char *name,
 					  "publication by a column list.");
 	return false;
 }
+
+bool
+dbmazz_sr_check_two_names(const char *table, const char *one,
+						  const char *other, DbmazzError *err)
+{
+	if (strcasecmp(one, other) != 0)
+		return true;
+	dbmazz_error_set(err, DBMAZZ_ERR_UNSUPPORTED, 0,
+					 "columns \"%s\" and \"%s\" of table \"%s\" are one in "
+					 "StarRocks", one, other, table);
+	dbmazz_error_detail(err, "It does not tell upper from lower case.");
+	dbmazz_error_hint(err, "Rename one of them, or leave it out of the "
+					  "publication by a column list.");
+	return false;
+}

@@ -16,4 +16,8 @@ extern bool dbmazz_sr_check_table_name(const char *name, DbmazzError *err);
 extern bool dbmazz_sr_check_column_name(const char *table, const char *name,
 										DbmazzError *err);
 
+/* Can a table have columns of both names?  False: *err says why not. */
+extern bool dbmazz_sr_check_two_names(const char *table, const char *one,
+									  const char *other, DbmazzError *err);
+
 #endif							/* DBMAZZ_SR_NAMES_H */

@@ -21,6 +21,7 @@
 
 #include "core/bytes.h"
 #include "sinks/starrocks/ddl.h"
+#include "sinks/starrocks/loss.h"
 #include "sinks/starrocks/names.h"
 #include "sinks/starrocks/text.h"
 
@@ -36,6 +37,9 @@ static bool check_missing(const DbmazzTableDesc *desc,
 static bool check_keys(const DbmazzTableDesc *desc,
 					   const DbmazzSrSchema *schema, const char *database,
 					   DbmazzError *err);
+static bool check_types(const DbmazzTableDesc *desc,
+						const DbmazzSrSchema *schema, const char *database,
+						DbmazzError *err);
 static bool check_unfilled(const DbmazzTableDesc *desc,
 						   const DbmazzSrSchema *schema,
 						   const char *database, DbmazzError *err);
@@ -115,6 +119,7 @@ compare(const DbmazzTableDesc *desc, const DbmazzSrSchema *schema,
 	}
 	return check_names(desc, err) &&
 		check_missing(desc, schema, database, err) &&
+		check_types(desc, schema, database, err) &&
 		check_keys(desc, schema, database, err) &&
 		check_unfilled(desc, schema, database, err);
 }
@@ -122,15 +127,23 @@ compare(const DbmazzTableDesc *desc, const DbmazzSrSchema *schema,
 static bool
 check_names(const DbmazzTableDesc *desc, DbmazzError *err)
 {
+	const char *target = dbmazz_desc_text(desc, desc->target);
 	int			i;
+	int			k;
 
 	for (i = 0; i < desc->ncolumns; i++)
 	{
-		if (!dbmazz_sr_check_column_name(dbmazz_desc_text(desc, desc->target),
-										 dbmazz_desc_text(desc,
-														  desc->columns[i].name),
-										 err))
+		const char *name = dbmazz_desc_text(desc, desc->columns[i].name);
+
+		if (!dbmazz_sr_check_column_name(target, name, err))
 			return false;
+		for (k = 0; k < i; k++)
+		{
+			if (!dbmazz_sr_check_two_names(target,
+										   dbmazz_desc_text(desc, desc->columns[k].name),
+										   name, err))
+				return false;
+		}
 	}
 	return true;
 }
@@ -220,6 +233,39 @@ check_keys(const DbmazzTableDesc *desc, const DbmazzSrSchema *schema,
 						"source.", target_keys, source_keys);
 	dbmazz_sr_hint_create(err, database, desc);
 	return false;
+}
+
+/*
+ * Columns that would take values of the source and change them without a word.
+ * Those that refuse what they cannot hold are the server's to judge.
+ */
+static bool
+check_types(const DbmazzTableDesc *desc, const DbmazzSrSchema *schema,
+			const char *database, DbmazzError *err)
+{
+	int			i;
+
+	for (i = 0; i < desc->ncolumns; i++)
+	{
+		const char *name = dbmazz_desc_text(desc, desc->columns[i].name);
+		const DbmazzSrColumn *column = dbmazz_sr_schema_find(schema, name);
+		const char *what = dbmazz_sr_type_loses(&desc->columns[i], column);
+
+		if (what == NULL)
+			continue;
+		dbmazz_error_set(err, DBMAZZ_ERR_UNSUPPORTED, 0,
+						 "column \"%s\" of target table \"%s\" would change "
+						 "values of the source", name,
+						 dbmazz_desc_text(desc, desc->target));
+		dbmazz_error_detail(err, "StarRocks says nothing when %s.", what);
+		if ((desc->columns[i].flags & DBMAZZ_COLUMN_KEY) != 0)
+			dbmazz_sr_hint_create(err, database, desc);
+		else
+			dbmazz_sr_hint_modify(err, database, desc, i,
+								  !schema->nulls_known || column->is_nullable);
+		return false;
+	}
+	return true;
 }
 
 /* Columns that the target must have a value for and nobody gives one. */
@@ -367,7 +413,10 @@ filler(DbmazzSrType type)
 {
 	switch (type)
 	{
-		case DBMAZZ_SR_TYPE_NUMBER:
+		case DBMAZZ_SR_TYPE_INTEGER:
+		case DBMAZZ_SR_TYPE_DECIMAL:
+		case DBMAZZ_SR_TYPE_FLOAT:
+		case DBMAZZ_SR_TYPE_DOUBLE:
 			return "0";
 		case DBMAZZ_SR_TYPE_BOOLEAN:
 			return "false";

@@ -27,6 +27,8 @@ static DbmazzSrSchema *schema_alloc(int ncolumns, size_t names, char **pos);
 static void set_name(DbmazzSrColumn *column, const char *name, char **pos);
 static const char *text_of(const cJSON *item, const char *name);
 static DbmazzSrType type_of(const char *text);
+static void set_type(DbmazzSrColumn *column, const char *text);
+static void set_scale(DbmazzSrColumn *column, const cJSON *value);
 static void set_sql_column(DbmazzSrSchema *schema, DbmazzSrColumn *column,
 						   const cJSON *row);
 
@@ -95,7 +97,7 @@ dbmazz_sr_schema_assume(const DbmazzTableDesc *desc)
 		if (!dbmazz_type_target(source->basetypid, source->typmod,
 								column->is_key, type, sizeof(type)))
 			type[0] = '\0';
-		column->type = type_of(type);
+		set_type(column, type);
 	}
 	return schema;
 }
@@ -148,7 +150,8 @@ read_v2(const DbmazzHttpAnswer *answer)
 			const char *kind = text_of(item, "defaultValueType");
 
 			set_name(column, text_of(item, "name"), &pos);
-			column->type = type_of(text_of(item, "primitiveType"));
+			set_type(column, text_of(item, "primitiveType"));
+			set_scale(column, cJSON_GetObjectItem(item, "scale"));
 			column->is_key = cJSON_IsTrue(cJSON_GetObjectItem(item, "isKey"));
 			column->is_nullable =
 				cJSON_IsTrue(cJSON_GetObjectItem(item, "isAllowNull"));
@@ -248,7 +251,8 @@ read_old(const DbmazzHttpAnswer *answer)
 		cJSON_ArrayForEach(item, columns)
 		{
 			set_name(column, text_of(item, "name"), &pos);
-			column->type = type_of(text_of(item, "type"));
+			set_type(column, text_of(item, "type"));
+			set_scale(column, cJSON_GetObjectItem(item, "scale"));
 			column++;
 		}
 	}
@@ -340,14 +344,14 @@ type_of(const char *text)
 		DbmazzSrType type;
 	}			types[] = {
 		{"boolean", DBMAZZ_SR_TYPE_BOOLEAN},
-		{"tinyint", DBMAZZ_SR_TYPE_NUMBER},
-		{"smallint", DBMAZZ_SR_TYPE_NUMBER},
-		{"int", DBMAZZ_SR_TYPE_NUMBER},
-		{"bigint", DBMAZZ_SR_TYPE_NUMBER},
-		{"largeint", DBMAZZ_SR_TYPE_NUMBER},
-		{"float", DBMAZZ_SR_TYPE_NUMBER},
-		{"double", DBMAZZ_SR_TYPE_NUMBER},
-		{"decimal", DBMAZZ_SR_TYPE_NUMBER},
+		{"tinyint", DBMAZZ_SR_TYPE_INTEGER},
+		{"smallint", DBMAZZ_SR_TYPE_INTEGER},
+		{"int", DBMAZZ_SR_TYPE_INTEGER},
+		{"bigint", DBMAZZ_SR_TYPE_INTEGER},
+		{"largeint", DBMAZZ_SR_TYPE_INTEGER},
+		{"float", DBMAZZ_SR_TYPE_FLOAT},
+		{"double", DBMAZZ_SR_TYPE_DOUBLE},
+		{"decimal", DBMAZZ_SR_TYPE_DECIMAL},
 		{"datetime", DBMAZZ_SR_TYPE_DATETIME},
 		{"date", DBMAZZ_SR_TYPE_DATE},
 		{"char", DBMAZZ_SR_TYPE_STRING},
@@ -367,6 +371,30 @@ type_of(const char *text)
 	return DBMAZZ_SR_TYPE_OTHER;
 }
 
+/* The scale too, where the text has it: "decimal(10, 2)". */
+static void
+set_type(DbmazzSrColumn *column, const char *text)
+{
+	const char *comma = strchr(text, ',');
+
+	column->type = type_of(text);
+	column->scale = -1;
+	if (column->type == DBMAZZ_SR_TYPE_DECIMAL && comma != NULL)
+		column->scale = atoi(comma + 1);
+}
+
+/* A number, or a string with one. */
+static void
+set_scale(DbmazzSrColumn *column, const cJSON *value)
+{
+	if (column->type != DBMAZZ_SR_TYPE_DECIMAL)
+		return;
+	if (cJSON_IsNumber(value))
+		column->scale = value->valueint;
+	else if (cJSON_IsString(value) && value->valuestring[0] != '\0')
+		column->scale = atoi(value->valuestring);
+}
+
 static void
 set_sql_column(DbmazzSrSchema *schema, DbmazzSrColumn *column,
 			   const cJSON *row)
@@ -378,7 +406,7 @@ set_sql_column(DbmazzSrSchema *schema, DbmazzSrColumn *column,
 	const cJSON *extra = value->next;
 
 	if (cJSON_IsString(type))
-		column->type = type_of(type->valuestring);
+		set_type(column, type->valuestring);
 	column->is_nullable = cJSON_IsString(nullable) &&
 		strcasecmp(nullable->valuestring, "YES") == 0;
 	if (cJSON_IsString(key) && key->valuestring[0] != '\0')

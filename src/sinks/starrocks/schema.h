@@ -13,7 +13,10 @@
 typedef enum DbmazzSrType
 {
 	DBMAZZ_SR_TYPE_OTHER,		/* arrays and what we do not know */
-	DBMAZZ_SR_TYPE_NUMBER,
+	DBMAZZ_SR_TYPE_INTEGER,		/* of any width */
+	DBMAZZ_SR_TYPE_DECIMAL,
+	DBMAZZ_SR_TYPE_FLOAT,
+	DBMAZZ_SR_TYPE_DOUBLE,
 	DBMAZZ_SR_TYPE_BOOLEAN,
 	DBMAZZ_SR_TYPE_STRING,
 	DBMAZZ_SR_TYPE_DATE,
@@ -26,6 +29,7 @@ typedef struct DbmazzSrColumn
 {
 	const char *name;
 	DbmazzSrType type;
+	int			scale;			/* of DECIMAL; -1: not known */
 	bool		is_key;
 	bool		is_nullable;
 	bool		has_default;	/* or is filled by the server in other ways */

@@ -154,6 +154,8 @@ sub clear_faults
 
 # Loads kept by the fault "hold", and letting them go on.
 sub held { return @{ $_[0]->ask(GET => 'held')->{held} } }
+# Statements kept by the fault "mysql_hold"; release lets them go on too.
+sub held_statements { return @{ $_[0]->ask(GET => 'held')->{statements} } }
 sub release { my ($self, $label) = @_; return $self->ask(POST => 'release', { label => $label // '' }) }
 
 # The log of attempts to load, the oldest first: loads(table => 'orders').

@@ -16,6 +16,7 @@ static const struct
 	{"cache", unit_cache},
 	{"compress", unit_compress},
 	{"ddl", unit_ddl},
+	{"loss", unit_loss},
 	{"options", unit_options},
 	{"plan", unit_plan},
 	{"schema", unit_schema},

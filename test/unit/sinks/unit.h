@@ -31,6 +31,7 @@ extern void unit_answer(void);
 extern void unit_cache(void);
 extern void unit_compress(void);
 extern void unit_ddl(void);
+extern void unit_loss(void);
 extern void unit_options(void);
 extern void unit_plan(void);
 extern void unit_schema(void);

@@ -354,24 +354,6 @@ states(void)
 	}
 }
 
-static void
-error_logs(void)
-{
-	char		out[80];
-	static const char log[] =
-		"Error: NULL value in non-nullable column 'n'. Row: [1, NULL]\n"
-		"\n"
-		"Error: too long. Src line: {\"a\":1}\r\n"
-		"Reason: \xff bad\n"
-		"a line that does not fit any more because the buffer is small";
-
-	dbmazz_sr_answer_error_log(log, strlen(log), out, sizeof(out));
-	CHECK_STR(out, "Error: NULL value in non-nullable column 'n'\n"
-			  "Error: too long\nReason: ? bad\na li");
-	dbmazz_sr_answer_error_log("", 0, out, sizeof(out));
-	CHECK_STR(out, "");
-}
-
 /*
  * Every prefix of an answer, and answers with bytes changed at random.  Read
  * from a block of exactly that size, so that a sanitizer sees any step beyond.
@@ -445,7 +427,6 @@ unit_answer(void)
 	transport();
 	messages();
 	states();
-	error_logs();
 	damaged();
 	nested();
 }

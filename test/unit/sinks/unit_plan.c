@@ -39,9 +39,9 @@ typedef struct Target
 } Target;
 
 static const Target target[] = {
-	{"id", DBMAZZ_SR_TYPE_NUMBER, true, false, false},
+	{"id", DBMAZZ_SR_TYPE_INTEGER, true, false, false},
 	{"a`b\"", DBMAZZ_SR_TYPE_STRING, false, false, false},
-	{"n", DBMAZZ_SR_TYPE_NUMBER, false, false, false},
+	{"n", DBMAZZ_SR_TYPE_INTEGER, false, false, false},
 	{"flag", DBMAZZ_SR_TYPE_BOOLEAN, false, false, false},
 	{"day", DBMAZZ_SR_TYPE_DATE, false, false, true},
 	{"at", DBMAZZ_SR_TYPE_DATETIME, false, false, false},
@@ -49,7 +49,7 @@ static const Target target[] = {
 	{"bin", DBMAZZ_SR_TYPE_BINARY, false, false, false},
 	{"hex", DBMAZZ_SR_TYPE_STRING, false, true, false},
 	{"more", DBMAZZ_SR_TYPE_STRING, false, true, false},
-	{"filled", DBMAZZ_SR_TYPE_NUMBER, false, false, true}
+	{"filled", DBMAZZ_SR_TYPE_INTEGER, false, false, true}
 };
 
 #define NTARGET		((int) (sizeof(target) / sizeof(target[0])))
@@ -113,9 +113,9 @@ static void
 partial(void)
 {
 	static const Target with_unfilled[] = {
-		{"id", DBMAZZ_SR_TYPE_NUMBER, true, false, false},
-		{"n", DBMAZZ_SR_TYPE_NUMBER, false, true, false},
-		{"must", DBMAZZ_SR_TYPE_NUMBER, false, false, false}
+		{"id", DBMAZZ_SR_TYPE_INTEGER, true, false, false},
+		{"n", DBMAZZ_SR_TYPE_INTEGER, false, true, false},
+		{"must", DBMAZZ_SR_TYPE_INTEGER, false, false, false}
 	};
 	FixtureColumn columns[2];
 	DbmazzTableDesc *desc;
@@ -202,7 +202,7 @@ wide(void)
 		N = 1600
 	};
 	FixtureColumn *columns = calloc(N, sizeof(*columns));
-	Target		one = {"c0", DBMAZZ_SR_TYPE_NUMBER, true, false, false};
+	Target		one = {"c0", DBMAZZ_SR_TYPE_INTEGER, true, false, false};
 	char		(*names)[64] = calloc(N, 64);
 	DbmazzSrSchema *schema = make_schema(&one, 1);
 	DbmazzTableDesc *desc;
@@ -238,8 +238,8 @@ bad_name(void)
 		{"x\r\ny: z", 20, DBMAZZ_VALUE_INTEGER, 0}
 	};
 	static const Target same[] = {
-		{"id", DBMAZZ_SR_TYPE_NUMBER, true, false, false},
-		{"x\r\ny: z", DBMAZZ_SR_TYPE_NUMBER, false, true, false}
+		{"id", DBMAZZ_SR_TYPE_INTEGER, true, false, false},
+		{"x\r\ny: z", DBMAZZ_SR_TYPE_INTEGER, false, true, false}
 	};
 	DbmazzTableDesc *desc = fixture_desc("t", false, columns, 2);
 	DbmazzSrSchema *schema = make_schema(same, 2);
@@ -251,9 +251,40 @@ bad_name(void)
 	free(desc);
 }
 
+/* Equal but for upper and lower case; a type that loses values. */
+static void
+collisions(void)
+{
+	static const FixtureColumn columns[] = {
+		{"id", 20, DBMAZZ_VALUE_INTEGER, KEY},
+		{"A", 25, DBMAZZ_VALUE_STRING, 0},
+		{"a", 25, DBMAZZ_VALUE_STRING, 0}
+	};
+	static const Target same[] = {
+		{"id", DBMAZZ_SR_TYPE_INTEGER, true, false, false},
+		{"A", DBMAZZ_SR_TYPE_INTEGER, false, true, false}
+	};
+	DbmazzTableDesc *desc = fixture_desc("t", false, columns, 3);
+	DbmazzSrSchema *schema = make_schema(same, 2);
+	DbmazzError err;
+
+	CHECK(dbmazz_sr_plan_create(desc, schema, "d", &err) == NULL);
+	CHECK_STR(err.message,
+			  "columns \"A\" and \"a\" of table \"t\" are one in StarRocks");
+	free(desc);
+	desc = fixture_desc("t", false, columns, 2);
+	CHECK(dbmazz_sr_plan_create(desc, schema, "d", &err) == NULL);
+	CHECK_STR(err.message, "column \"A\" of target table \"t\" would change "
+			  "values of the source");
+	CHECK_HAS(err.hint, "ALTER TABLE `d`.`t` MODIFY COLUMN `A` ");
+	free(schema);
+	free(desc);
+}
+
 void
 unit_plan(void)
 {
+	collisions();
 	fitting();
 	partial();
 	misfits();

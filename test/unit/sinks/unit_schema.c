@@ -75,13 +75,13 @@ check_schema(DbmazzSrSchemaSource source, const char *body)
 	CHECK_INT(schema->nulls_known, full);
 	CHECK_INT(schema->is_primary, full);
 	column = dbmazz_sr_schema_find(schema, "id");
-	CHECK(column != NULL && column->type == DBMAZZ_SR_TYPE_NUMBER);
+	CHECK(column != NULL && column->type == DBMAZZ_SR_TYPE_INTEGER);
 	CHECK_INT(column->is_key, full);
 	column = dbmazz_sr_schema_find(schema, "v");
 	CHECK(column != NULL && column->type == DBMAZZ_SR_TYPE_STRING);
 	CHECK_INT(column->is_nullable, full);
 	column = dbmazz_sr_schema_find(schema, "n");
-	CHECK(column != NULL && column->type == DBMAZZ_SR_TYPE_NUMBER);
+	CHECK(column != NULL && column->type == DBMAZZ_SR_TYPE_INTEGER);
 	CHECK_INT(column->has_default, full);
 	CHECK(!column->is_nullable);
 	column = dbmazz_sr_schema_find(schema, "b");

@@ -431,6 +431,7 @@ outcome_of(DbmazzSrReason reason)
 		case DBMAZZ_SR_UNCERTAIN:
 			return DBMAZZ_DOUBT;
 		case DBMAZZ_SR_DATA:
+		case DBMAZZ_SR_KEY_SIZE:
 		case DBMAZZ_SR_UNREADABLE:
 		case DBMAZZ_SR_TOO_LARGE:
 		case DBMAZZ_SR_NO_TABLE:
@@ -452,6 +453,7 @@ status_of(DbmazzSrReason reason)
 	switch (reason)
 	{
 		case DBMAZZ_SR_DATA:
+		case DBMAZZ_SR_KEY_SIZE:
 		case DBMAZZ_SR_UNREADABLE:
 		case DBMAZZ_SR_TOO_LARGE:
 			return DBMAZZ_ERR_UNREPRESENTABLE;

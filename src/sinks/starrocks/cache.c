@@ -4,17 +4,19 @@
  *
  * NOTES
  *	  A schema is read again when a description comes that no plan is kept for,
- *	  when it is some minutes old, and after the target has refused a load.
+ *	  when it is some seconds old, and after the target has refused a load.
  *	  Between two looks a column that an operator drops in the target loses its
- *	  values without a word from the server; a column that the source gains does
- *	  not, for it comes with a new description.
+ *	  values without a word from the server, which nothing in its answer tells; a
+ *	  column that the source gains does not, for it comes with a new description.
+ *	  So the age bounds how much can be lost, for one small request in that time
+ *	  and table.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "sinks/starrocks/job.h"
 
-#define MAX_AGE_MS		(5 * 60 * 1000)
+#define MAX_AGE_MS		5000
 #define FRESH_MS		1000	/* a schema that young serves any description */
 #define MAX_PLANS		32		/* column sets of a target in use at a time */
 

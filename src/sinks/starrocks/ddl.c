@@ -129,7 +129,7 @@ dbmazz_sr_hint_modify(DbmazzError *err, const char *database,
 	DbmazzError ignored;
 
 	ddl_column(desc, i, &column);
-	column.not_null = !nullable;
+	column.not_null = column.not_null && !nullable;
 	dbmazz_sr_text_addf(&text, "ALTER TABLE ");
 	dbmazz_sr_text_ident(&text, database);
 	dbmazz_sr_text_add(&text, ".", 1);

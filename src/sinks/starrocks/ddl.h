@@ -29,7 +29,7 @@ extern void dbmazz_sr_hint_add_columns(DbmazzError *err, const char *database,
 
 /*
  * The hint for a column that is too narrow in the target, or does not allow NULL
- * there: make it what target_ddl says.
+ * there: make it what target_ddl says, or that and nullable.
  */
 extern void dbmazz_sr_hint_modify(DbmazzError *err, const char *database,
 								  const DbmazzTableDesc *desc, int column,

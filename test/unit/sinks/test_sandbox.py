@@ -17,6 +17,7 @@ import pymysql
 from common import (HERE, check, dead_address, make_certificates,
                     run_tests)
 from driver import Drive
+import sandbox_misfits
 import sandbox_truncate
 
 SANDBOX = os.path.join(HERE, "..", "..", "sandbox")
@@ -496,6 +497,7 @@ def main():
     try:
         tests = [(name, lambda f=f: f(box))
                  for name, f in [*globals().items(),
+                                 *vars(sandbox_misfits).items(),
                                  *vars(sandbox_truncate).items()]
                  if name.startswith("test_")]
         tests.append(("test_tls", check_tls))

@@ -137,7 +137,7 @@ failures(void)
 		{FAIL("all partitions have no load data"), DBMAZZ_REJECT,
 		DBMAZZ_SR_DATA},
 		{FAIL("primary key size exceed the limit"), DBMAZZ_REJECT,
-		DBMAZZ_SR_DATA},
+		DBMAZZ_SR_KEY_SIZE},
 		{FAIL("illegal json started with x"), DBMAZZ_REJECT,
 		DBMAZZ_SR_UNREADABLE},
 		{FAIL("The size of this batch exceed the max size [104857600]"),
@@ -214,6 +214,7 @@ failures(void)
 					   cases[i].reason == DBMAZZ_SR_ACCESS) && ok;
 		ok = CHECK_INT(err.status == DBMAZZ_ERR_UNREPRESENTABLE,
 					   cases[i].reason == DBMAZZ_SR_DATA ||
+					   cases[i].reason == DBMAZZ_SR_KEY_SIZE ||
 					   cases[i].reason == DBMAZZ_SR_UNREADABLE ||
 					   cases[i].reason == DBMAZZ_SR_TOO_LARGE) && ok;
 		if (!ok)

@@ -19,7 +19,7 @@ static const char v2[] =
 	"\"isAllowNull\":false,\"defaultValueType\":\"NULL\"},"
 	"{\"name\":\"v\",\"primitiveType\":\"VARCHAR\",\"isKey\":false,"
 	"\"isAllowNull\":true,\"defaultValueType\":\"NULL\"},"
-	"{\"name\":\"n\",\"primitiveType\":\"DECIMAL64\",\"isKey\":false,"
+	"{\"name\":\"n\",\"primitiveType\":\"DECIMAL64\",\"scale\":2,\"isKey\":false,"
 	"\"isAllowNull\":false,\"defaultValueType\":\"CONST\","
 	"\"defaultValue\":\"0\"},"
 	"{\"name\":\"b\",\"primitiveType\":\"VARBINARY\",\"isKey\":false,"
@@ -32,7 +32,7 @@ static const char sql[] =
 	"{\"meta\":[{\"name\":\"COLUMN_NAME\",\"type\":\"varchar\"}]}\n"
 	"{\"data\":[\"id\",\"bigint\",\"NO\",\"PRI\",null,\"\"]}\n"
 	"{\"data\":[\"v\",\"varchar\",\"YES\",\"\",null,\"\"]}\n"
-	"{\"data\":[\"n\",\"decimal\",\"NO\",\"\",\"0\",\"\"]}\n"
+	"{\"data\":[\"n\",\"decimal(10, 2)\",\"NO\",\"\",\"0\",\"\"]}\n"
 	"{\"data\":[\"b\",\"varbinary\",\"NO\",\"\",null,\"\"]}\n"
 	"{\"data\":[\"a\",\"array\",\"YES\",\"\",null,\"\"]}\n"
 	"{\"statistics\":{\"scanRows\":0}}\n";
@@ -40,7 +40,7 @@ static const char sql[] =
 static const char old[] =
 	"{\"status\":200,\"properties\":[{\"name\":\"id\",\"type\":\"BIGINT\","
 	"\"comment\":\"\"},{\"name\":\"v\",\"type\":\"VARCHAR\"},{\"name\":\"n\","
-	"\"type\":\"DECIMAL64\",\"precision\":\"10\"},{\"name\":\"b\",\"type\":"
+	"\"type\":\"DECIMAL64\",\"precision\":\"10\",\"scale\":\"2\"},{\"name\":\"b\",\"type\":"
 	"\"VARBINARY\"},{\"name\":\"a\",\"type\":\"ARRAY<INT>\"}]}";
 
 static DbmazzSrSchemaResult
@@ -81,7 +81,8 @@ check_schema(DbmazzSrSchemaSource source, const char *body)
 	CHECK(column != NULL && column->type == DBMAZZ_SR_TYPE_STRING);
 	CHECK_INT(column->is_nullable, full);
 	column = dbmazz_sr_schema_find(schema, "n");
-	CHECK(column != NULL && column->type == DBMAZZ_SR_TYPE_INTEGER);
+	CHECK(column != NULL && column->type == DBMAZZ_SR_TYPE_DECIMAL);
+	CHECK_INT(column->scale, 2);
 	CHECK_INT(column->has_default, full);
 	CHECK(!column->is_nullable);
 	column = dbmazz_sr_schema_find(schema, "b");

@@ -16,6 +16,7 @@
 #define INT8OID			20
 #define INT2OID			21
 #define TEXTOID			25
+#define FLOAT8OID		701
 #define BPCHAROID		1042
 #define VARCHAROID		1043
 #define NUMERICOID		1700
@@ -51,7 +52,7 @@ dbmazz_sr_type_loses(const DbmazzColumnDesc *source,
 				return ROUND;
 			return is_text(source) ? CONVERT : NULL;
 		case DBMAZZ_SR_TYPE_FLOAT:
-			if (is_numeric || source->value_class == DBMAZZ_VALUE_FLOAT ||
+			if (is_numeric || source->basetypid == FLOAT8OID ||
 				(source->value_class == DBMAZZ_VALUE_INTEGER &&
 				 source->basetypid != INT2OID))
 				return ROUND;

@@ -36,6 +36,7 @@ OBJS = $(CORE_OBJS) \
 	src/report.o \
 	src/catalog.o \
 	src/catalog_progress.o \
+	src/privilege.o \
 	src/sink.o \
 	src/worker.o \
 	src/relation.o \

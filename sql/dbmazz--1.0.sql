@@ -42,6 +42,7 @@ CREATE TABLE dbmazz.checkpoints (
 	start_lsn	pg_lsn,
 	lsn			pg_lsn,
 	destination	text NOT NULL,
+	name_template text NOT NULL,
 	system_identifier bigint NOT NULL,
 	rows		bigint NOT NULL DEFAULT 0,
 	bytes		bigint NOT NULL DEFAULT 0,

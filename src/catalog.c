@@ -221,19 +221,33 @@ dbmazz_catalog_has_slot(int32 id)
 	return result;
 }
 
-char *
-dbmazz_catalog_destination(int32 id)
+/* The only value of a statement about one pipeline; NULL if there is no row. */
+static char *
+read_text(int32 id, const char *sql)
 {
 	Statement	q;
 	char	   *result = NULL;
 
 	query_begin(&q);
 	add_int(&q, id);
-	if (run(&q, "SELECT c.destination FROM dbmazz.checkpoints c"
-			" WHERE c.pipeline = $1", SPI_OK_SELECT) > 0)
+	if (run(&q, sql, SPI_OK_SELECT) > 0)
 		result = get_text(&q, 0, 1);
 	query_end(&q);
 	return result;
+}
+
+char *
+dbmazz_catalog_destination(int32 id)
+{
+	return read_text(id, "SELECT c.destination FROM dbmazz.checkpoints c"
+					 " WHERE c.pipeline = $1");
+}
+
+char *
+dbmazz_catalog_name_template(int32 id)
+{
+	return read_text(id, "SELECT c.name_template FROM dbmazz.checkpoints c"
+					 " WHERE c.pipeline = $1");
 }
 
 /* ---- writing pipelines -------------------------------------------------- */
@@ -327,6 +341,18 @@ dbmazz_catalog_set_destination(int32 id, const char *destination)
 	add_int(&q, id);
 	add_text(&q, destination);
 	run_alone(&q, "UPDATE dbmazz.checkpoints SET destination = $2,"
+			  " updated_at = now() WHERE pipeline = $1", SPI_OK_UPDATE);
+}
+
+void
+dbmazz_catalog_set_name_template(int32 id, const char *name_template)
+{
+	Statement	q;
+
+	query_begin(&q);
+	add_int(&q, id);
+	add_text(&q, name_template);
+	run_alone(&q, "UPDATE dbmazz.checkpoints SET name_template = $2,"
 			  " updated_at = now() WHERE pipeline = $1", SPI_OK_UPDATE);
 }
 

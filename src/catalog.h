@@ -59,6 +59,7 @@ typedef struct DbmazzCheckpoint
 	XLogRecPtr	start_lsn;		/* where the slot began; Invalid: no slot yet */
 	XLogRecPtr	lsn;			/* of tables without a position of their own */
 	char	   *destination;
+	char	   *name_template;	/* that made the names of the target tables */
 	uint64		system_identifier;
 	uint64		rows;
 	uint64		bytes;
@@ -82,6 +83,7 @@ typedef struct DbmazzTableRow
  */
 extern DbmazzCheckpoint *dbmazz_catalog_begin_epoch(const DbmazzPipelineRow *row,
 													const char *destination,
+													const char *name_template,
 													uint64 system_identifier);
 
 extern void dbmazz_catalog_set_slot_state(int32 id, DbmazzSlotState state,
@@ -166,11 +168,14 @@ extern char *dbmazz_catalog_slot_user(const char *slot);
 extern bool dbmazz_catalog_has_slot(int32 id);
 
 /*
- * The destination in the checkpoint, or NULL if there is none yet; and the
- * explicit command to go on at another one.
+ * Destination and template of names in the checkpoint, or NULL if there is none
+ * yet; and the explicit commands to go on with others.
  */
 extern char *dbmazz_catalog_destination(int32 id);
 extern void dbmazz_catalog_set_destination(int32 id, const char *destination);
+extern char *dbmazz_catalog_name_template(int32 id);
+extern void dbmazz_catalog_set_name_template(int32 id,
+											 const char *name_template);
 
 /* A table that a publication sends changes of. */
 typedef struct DbmazzPublishedTable

@@ -34,7 +34,8 @@ slot_state_from_text(const char *text)
 
 DbmazzCheckpoint *
 dbmazz_catalog_begin_epoch(const DbmazzPipelineRow *row,
-						   const char *destination, uint64 system_identifier)
+						   const char *destination, const char *name_template,
+						   uint64 system_identifier)
 {
 	DbmazzCheckpoint *result = palloc0(sizeof(DbmazzCheckpoint));
 	Statement	q;
@@ -45,16 +46,20 @@ dbmazz_catalog_begin_epoch(const DbmazzPipelineRow *row,
 	add_text(&q, row->uid);
 	add_text(&q, row->slot);
 	add_text(&q, destination);
+	add_text(&q, name_template);
 	add_bigint(&q, system_identifier);
 	(void) run(&q, "INSERT INTO dbmazz.checkpoints AS c (pipeline, uid, slot, "
-			   "epoch, destination, system_identifier) "
-			   "VALUES ($1, $2, $3::name, 1, $4, $5) "
+			   "epoch, destination, name_template, system_identifier) "
+			   "VALUES ($1, $2, $3::name, 1, $4, $5, $6) "
 			   "ON CONFLICT (pipeline) DO UPDATE SET epoch = c.epoch + 1, "
 			   "destination = CASE WHEN c.start_lsn IS NULL "
 			   "THEN excluded.destination ELSE c.destination END, "
+			   "name_template = CASE WHEN c.start_lsn IS NULL "
+			   "THEN excluded.name_template ELSE c.name_template END, "
 			   "updated_at = now() "
 			   "RETURNING slot, slot_state, epoch, start_lsn, lsn, "
-			   "destination, system_identifier, rows, bytes, batches",
+			   "destination, system_identifier, rows, bytes, batches, "
+			   "name_template",
 			   SPI_OK_INSERT_RETURNING);
 	result->slot = get_text(&q, 0, 1);
 	state = get_text(&q, 0, 2);
@@ -67,6 +72,7 @@ dbmazz_catalog_begin_epoch(const DbmazzPipelineRow *row,
 	result->rows = get_bigint(0, 8);
 	result->bytes = get_bigint(0, 9);
 	result->batches = get_bigint(0, 10);
+	result->name_template = get_text(&q, 0, 11);
 	query_end(&q);
 	return result;
 }

@@ -66,6 +66,8 @@ write_row(DbmazzCheckpointer *c, XLogRecPtr position)
 	dbmazz_worker_commit();
 	DBMAZZ_DEBUG_POINT("checkpoint_committed");
 	c->written = position;
+	/* the next life begins further on, whatever this one comes to */
+	pg_atomic_write_u32(&c->p->healthy, 1);
 }
 
 /* Recompute and publish the position. */

@@ -13,12 +13,12 @@
 #include "core/audit.h"
 #include "guc.h"
 #include "miscadmin.h"
+#include "privilege.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/relcache.h"
-#include "utils/rls.h"
 
 static char *
 qualified_name(const DbmazzPublishedTable *table)
@@ -41,27 +41,6 @@ is_published(const DbmazzPublishedTable *table, TupleDesc tupdesc,
 	return false;
 }
 
-static bool
-may_read(const DbmazzPublishedTable *table, Oid owner)
-{
-	if (pg_class_aclcheck(table->relid, owner, ACL_SELECT) == ACLCHECK_OK)
-		return true;
-	if (table->ncolumns < 0)
-		return pg_attribute_aclcheck_all(table->relid, owner, ACL_SELECT,
-										 ACLMASK_ALL) == ACLCHECK_OK;
-	for (int i = 0; i < table->ncolumns; i++)
-	{
-		if (pg_attribute_aclcheck(table->relid, table->columns[i], owner,
-								  ACL_SELECT) != ACLCHECK_OK)
-			return false;
-	}
-	return true;
-}
-
-/*
- * Decoding looks at no privilege and no row security policy, so it is done
- * here, for the role on whose behalf rows leave the database.
- */
 void
 dbmazz_check_privileges(const DbmazzPipelineRow *row, List *tables)
 {
@@ -70,8 +49,11 @@ dbmazz_check_privileges(const DbmazzPipelineRow *row, List *tables)
 	foreach(lc, tables)
 	{
 		DbmazzPublishedTable *table = lfirst(lc);
+		DbmazzPrivilege privilege = dbmazz_privilege(table->relid, row->owner,
+													 table->ncolumns,
+													 table->columns);
 
-		if (!may_read(table, row->owner))
+		if (privilege == DBMAZZ_LACKS_SELECT)
 			ereport(ERROR,
 					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 					 errmsg("permission denied for table %s",
@@ -82,7 +64,7 @@ dbmazz_check_privileges(const DbmazzPipelineRow *row, List *tables)
 					 errhint("Grant SELECT on the table to the owner, or take "
 							 "the table out of publication \"%s\".",
 							 row->publication)));
-		if (check_enable_rls(table->relid, row->owner, true) == RLS_ENABLED)
+		if (privilege == DBMAZZ_HAS_POLICIES)
 			ereport(ERROR,
 					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 					 errmsg("row-level security of table %s applies to the "

@@ -90,7 +90,7 @@ decode(DbmazzPipeline *p, const DbmazzWorkerArg *arg)
 	bool		made_slot = false;
 
 	row = dbmazz_worker_load(p, arg->id, TopMemoryContext);
-	dbmazz_guc_apply(row->settings);
+	dbmazz_worker_apply(p, row);
 	dbmazz_error_reset(&error);
 	if (!dbmazz_guc_fit(row->settings, &error))
 		dbmazz_worker_fail(p, &error);
@@ -118,7 +118,7 @@ decode(DbmazzPipeline *p, const DbmazzWorkerArg *arg)
 						LSN_FORMAT_ARGS(pg_atomic_read_u64(&p->start_lsn)),
 						row->slot)));
 
-	relations = dbmazz_relations_create(TopMemoryContext,
+	relations = dbmazz_relations_create(TopMemoryContext, row->owner,
 										load_tables(arg->id),
 										pg_atomic_read_u64(&p->stream_lsn));
 	wiring.batcher = dbmazz_batcher_create(TopMemoryContext, p, wait_event,

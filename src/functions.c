@@ -49,24 +49,33 @@ name_arg(FunctionCallInfo fcinfo, int n, const char *arg_name)
 	return pstrdup(NameStr(*PG_GETARG_NAME(n)));
 }
 
-/* Without the item of the same name as 'item', if there is one. */
-static List *
-remove_setting(List *settings, const char *item)
+/* The item of the same name as 'item', or NULL. */
+static ListCell *
+find_setting(List *settings, const char *item)
 {
 	size_t		len = strchr(item, '=') - item + 1;
 	ListCell   *lc;
 
 	foreach(lc, settings)
 	{
-		if (strncmp(lfirst(lc), item, len) == 0)
-			return list_delete_cell(settings, lc);
+		if (pg_strncasecmp(lfirst(lc), item, len) == 0)
+			return lc;
 	}
-	return settings;
+	return NULL;
+}
+
+/* Without the item of the same name as 'item', if there is one. */
+static List *
+remove_setting(List *settings, const char *item)
+{
+	ListCell   *lc = find_setting(settings, item);
+
+	return lc != NULL ? list_delete_cell(settings, lc) : settings;
 }
 
 /*
  * Put one item into a list of settings.  The value DEFAULT takes the pipeline's
- * own value away.
+ * own value away, also of a setting that does not exist any more.
  */
 static List *
 merge_setting(List *settings, char *item)
@@ -76,10 +85,21 @@ merge_setting(List *settings, char *item)
 	for (char *p = item; equals != NULL && p < equals; p++)
 		*p = pg_ascii_tolower((unsigned char) *p);
 	if (equals != NULL && pg_strcasecmp(equals + 1, "default") == 0 &&
-		dbmazz_guc_is_pipeline_setting(pnstrdup(item, equals - item)))
+		(find_setting(settings, item) != NULL ||
+		 dbmazz_guc_is_pipeline_setting(pnstrdup(item, equals - item))))
 		return remove_setting(settings, item);
 	dbmazz_guc_check_setting(item);
 	return lappend(remove_setting(settings, item), item);
+}
+
+/* All that a pipeline has still hold. */
+static void
+check_stored_settings(const DbmazzPipelineRow *row)
+{
+	ListCell   *lc;
+
+	foreach(lc, row->settings)
+		dbmazz_guc_check_stored(lfirst(lc));
 }
 
 /* Put all items of a text[] argument into a list of settings. */
@@ -296,12 +316,60 @@ change_destination(const DbmazzPipelineRow *row, bool is_meant)
 					   "again.")));
 }
 
+/*
+ * A table that has stopped goes on from a place of its own, which is known by the
+ * name of its target.
+ */
+static void
+check_no_table_behind(const DbmazzPipelineRow *row)
+{
+	ListCell   *lc;
+
+	foreach(lc, dbmazz_catalog_tables(row->id))
+	{
+		const DbmazzTableRow *table = lfirst(lc);
+
+		if (table->lsn != InvalidXLogRecPtr)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("cannot change the table names of pipeline \"%s\" "
+							"while target table \"%s\" is behind the others",
+							row->name, table->target),
+					 errdetail("It has stopped, or has not caught up since."),
+					 errhint("Set the old table_name_template, start the "
+							 "pipeline, and wait until the column lsn of "
+							 "dbmazz.stat_table is null.")));
+	}
+}
+
+/* The same for the names of the target tables. */
+static void
+change_names(const DbmazzPipelineRow *row, bool is_meant)
+{
+	const char *own = dbmazz_guc_own_value(row->settings,
+										   "table_name_template");
+	const char *wanted = own ? own : dbmazz_table_name_template;
+	char	   *known = dbmazz_catalog_name_template(row->id);
+
+	if (!is_meant || known == NULL || strcmp(known, wanted) == 0)
+		return;
+	check_stopped(row, "table names");
+	check_no_table_behind(row);
+	dbmazz_catalog_set_name_template(row->id, wanted);
+	ereport(NOTICE,
+			(errmsg("pipeline \"%s\" goes on with other target tables",
+					row->name),
+			 errdetail("Their names are made by \"%s\". Rows that were sent to "
+					   "the old ones are not sent again.", wanted)));
+}
+
 Datum
 dbmazz_alter_pipeline(PG_FUNCTION_ARGS)
 {
 	DbmazzPipelineRow *old = get_own_pipeline(name_arg(fcinfo, 0, "name"));
 	DbmazzPipelineRow row = *old;
 	bool		is_bare = PG_ARGISNULL(1) && PG_ARGISNULL(2) && PG_ARGISNULL(3);
+	bool		is_renaming;
 
 	if (!PG_ARGISNULL(1))
 		row.publication = name_arg(fcinfo, 1, "publication");
@@ -324,12 +392,15 @@ dbmazz_alter_pipeline(PG_FUNCTION_ARGS)
 	}
 	if (!same_text(row.server, old->server))
 		check_stopped(old, "server");
-	if (!same_text(dbmazz_guc_own_value(row.settings, "table_name_template"),
-				   dbmazz_guc_own_value(old->settings,
-										"table_name_template")))
+	is_renaming = !same_text(dbmazz_guc_own_value(row.settings,
+												  "table_name_template"),
+							 dbmazz_guc_own_value(old->settings,
+												  "table_name_template"));
+	if (is_renaming)
 		check_stopped(old, "table names");
 	dbmazz_check_settings(&row);
 	change_destination(&row, !same_destination(old, &row) || is_bare);
+	change_names(&row, is_renaming || is_bare);
 	dbmazz_catalog_change_pipeline(&row);
 	dbmazz_guard_at_commit(DBMAZZ_AT_COMMIT_RECONFIGURE, row.id, NULL);
 	PG_RETURN_VOID();
@@ -363,6 +434,7 @@ dbmazz_start_pipeline(PG_FUNCTION_ARGS)
 	dbmazz_check_server();
 	row = get_own_pipeline(name_arg(fcinfo, 0, "name"));
 	check_not_running(row);
+	check_stored_settings(row);
 	dbmazz_check_publication(row->publication);
 	(void) dbmazz_check_destination(row);
 	dbmazz_check_settings(row);

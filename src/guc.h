@@ -102,6 +102,12 @@ dbmazz_guc_is_log(DbmazzChangeLog change_log, bool has_key)
 extern bool dbmazz_guc_fit(List *settings, DbmazzError *err);
 
 /*
+ * The same for an item that the catalogs have: whoever put it there was allowed
+ * to, but perhaps by hand, or with another version.
+ */
+extern void dbmazz_guc_check_stored(const char *item);
+
+/*
  * Make the settings of a pipeline (list of "name=value") those of this process,
  * on top of the server's; forget those that an earlier call set and this does
  * not.  For workers.

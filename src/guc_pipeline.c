@@ -213,6 +213,17 @@ dbmazz_guc_fit(List *settings, DbmazzError *err)
 	return false;
 }
 
+void
+dbmazz_guc_check_stored(const char *item)
+{
+	char	   *name;
+	const char *value;
+
+	(void) split_setting(item, &name, &value);
+	set_config_option(name, value, PGC_SUSET, PGC_S_TEST, GUC_ACTION_SET,
+					  false, 0, false);
+}
+
 static bool
 has_name(List *names, const char *name)
 {

@@ -21,6 +21,7 @@
 #include "guc.h"
 #include "lib/stringinfo.h"
 #include "nodes/bitmapset.h"
+#include "privilege.h"
 #include "relation.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -33,6 +34,7 @@
 struct DbmazzRelations
 {
 	MemoryContext cxt;
+	Oid			owner;			/* of the pipeline */
 	DbmazzRelmap map;
 	DbmazzRelation **all;
 	int			nall;
@@ -50,7 +52,7 @@ struct DbmazzRelations
 };
 
 DbmazzRelations *
-dbmazz_relations_create(MemoryContext parent, List *tables,
+dbmazz_relations_create(MemoryContext parent, Oid owner, List *tables,
 						XLogRecPtr stream_lsn)
 {
 	MemoryContext cxt = AllocSetContextCreate(parent, "dbmazz relations",
@@ -58,6 +60,7 @@ dbmazz_relations_create(MemoryContext parent, List *tables,
 	DbmazzRelations *r = MemoryContextAllocZero(cxt, sizeof(*r));
 
 	r->cxt = cxt;
+	r->owner = owner;
 	r->tables = tables;
 	r->stream_lsn = stream_lsn;
 	r->name_template = MemoryContextStrdup(cxt, dbmazz_table_name_template);
@@ -499,6 +502,8 @@ dbmazz_relations_update(DbmazzRelations *relations, const DbmazzParser *parser,
 			"the table anew.";
 	}
 	RelationClose(heap);
+	if (dbmazz_desc_privilege(desc, relations->owner) != DBMAZZ_MAY_READ)
+		desc->flags |= DBMAZZ_TABLE_UNREADABLE;
 
 	if (rel != NULL && same_desc(rel->full.desc, desc))
 	{

@@ -57,9 +57,12 @@ typedef struct DbmazzRelation
 
 typedef struct DbmazzRelations DbmazzRelations;
 
-/* Positions of tables, from dbmazz.pipeline_tables: List of DbmazzTableRow. */
+/*
+ * Positions of tables, from dbmazz.pipeline_tables: List of DbmazzTableRow.
+ * 'owner' is the pipeline's.
+ */
 extern DbmazzRelations *dbmazz_relations_create(MemoryContext parent,
-												List *tables,
+												Oid owner, List *tables,
 												XLogRecPtr stream_lsn);
 
 /* The relation of a change, or NULL if no Relation message came for it. */

@@ -9,22 +9,45 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog.h"
 #include "core/batch.h"
 #include "guc.h"
 #include "miscadmin.h"
 #include "queue.h"
+#include "report.h"
 #include "storage/ipc.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
+#include "utils/resowner.h"
 #include "worker.h"
 
 PGDLLEXPORT void dbmazz_scan_main(Datum arg);
 
+/* Does it run, or end?  Registry lock is held. */
+static bool
+has_workers(const DbmazzPipeline *p)
+{
+	int			role;
+
+	for (role = 0; role < DBMAZZ_NROLES; role++)
+	{
+		if (p->claims[role].pid != 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Register it as wanted; with an error that keeps it from running, as failed.  One
+ * that runs is left alone: it has the settings that it began with.
+ */
 static void
-note_pipeline(const DbmazzPipelineRow *row, uint32 want_segments)
+note_pipeline(const DbmazzPipelineRow *row, uint32 want_segments,
+			  const DbmazzError *error)
 {
 	DbmazzPipeline *p;
+	bool		fails = false;
 
 	LWLockAcquire(dbmazz_registry_lock(), LW_EXCLUSIVE);
 	p = dbmazz_pipeline_register(MyDatabaseId, row->id, row->name);
@@ -32,8 +55,18 @@ note_pipeline(const DbmazzPipelineRow *row, uint32 want_segments)
 	{
 		p->want_segments = want_segments;
 		p->wanted = true;
+		fails = error != NULL && !has_workers(p) &&
+			dbmazz_pipeline_state(p) != DBMAZZ_STATE_FAILED;
+	}
+	if (fails)
+	{
+		dbmazz_pipeline_set_error(p, error);
+		dbmazz_pipeline_set_state(p, DBMAZZ_STATE_FAILED);
 	}
 	LWLockRelease(dbmazz_registry_lock());
+	if (fails)
+		dbmazz_report(WARNING, ERRCODE_INVALID_PARAMETER_VALUE, row->name,
+					  error);
 
 	if (p == NULL)
 		ereport(WARNING,
@@ -45,6 +78,7 @@ note_pipeline(const DbmazzPipelineRow *row, uint32 want_segments)
 						 "server.")));
 }
 
+/* Its settings count in this process until the next one is looked at. */
 static uint32
 segments_of(const DbmazzPipelineRow *row)
 {
@@ -54,6 +88,38 @@ segments_of(const DbmazzPipelineRow *row)
 	bytes = (uint64) dbmazz_pipeline_buffer_size_kb * 1024;
 	return Min((uint32) (bytes / DBMAZZ_SEGMENT_SIZE),
 			   dbmazz_queue_total_segments());
+}
+
+/*
+ * A setting that does not hold (any more) is that pipeline's trouble alone, so
+ * the error ends a subtransaction and not this process.
+ */
+static void
+look_at(const DbmazzPipelineRow *row)
+{
+	MemoryContext cxt = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	volatile uint32 segments = 0;
+	volatile bool failed = false;
+	DbmazzError error;
+
+	BeginInternalSubTransaction(NULL);
+	PG_TRY();
+	{
+		segments = segments_of(row);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(cxt);
+		dbmazz_worker_settings_error(&error);
+		RollbackAndReleaseCurrentSubTransaction();
+		failed = true;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(cxt);
+	CurrentResourceOwner = owner;
+	note_pipeline(row, segments, failed ? &error : NULL);
 }
 
 static bool
@@ -101,7 +167,7 @@ dbmazz_scan_main(Datum arg)
 		DbmazzPipelineRow *row = lfirst(lc);
 
 		if (row->enabled)
-			note_pipeline(row, segments_of(row));
+			look_at(row);
 	}
 	dbmazz_worker_commit();
 	LWLockAcquire(dbmazz_registry_lock(), LW_EXCLUSIVE);

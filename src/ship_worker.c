@@ -56,7 +56,7 @@ publish_settings(DbmazzPipeline *p)
 	pg_atomic_write_u32(&p->flush_interval_ms, dbmazz_flush_interval_ms);
 }
 
-/* Refuse a checkpoint that speaks of another destination or another server. */
+/* Refuse a checkpoint that speaks of other targets, or of another server. */
 static void
 check_identity(Ship *s, const char *destination)
 {
@@ -73,6 +73,20 @@ check_identity(Ship *s, const char *destination)
 		dbmazz_error_hint(&error, "Set the old destination again; or, if the "
 						  "new one holds all rows that were sent, stop the "
 						  "pipeline and call dbmazz.alter_pipeline() for it.");
+	}
+	else if (strcmp(s->checkpoint->name_template,
+					dbmazz_table_name_template) != 0)
+	{
+		dbmazz_error_set(&error, DBMAZZ_ERR_MALFORMED, 0,
+						 "table_name_template is not the one that the "
+						 "checkpoint belongs to");
+		dbmazz_error_detail(&error, "The checkpoint says \"%s\", the settings "
+							"say \"%s\".", s->checkpoint->name_template,
+							dbmazz_table_name_template);
+		dbmazz_error_hint(&error, "Set the old one again; or, if the tables "
+						  "with the new names hold all rows that were sent, "
+						  "stop the pipeline and call dbmazz.alter_pipeline() "
+						  "for it.");
 	}
 	else if (s->checkpoint->system_identifier != GetSystemIdentifier())
 	{
@@ -104,7 +118,7 @@ begin_epoch(Ship *s)
 	DbmazzError error;
 
 	s->row = dbmazz_worker_load(s->p, s->id, TopMemoryContext);
-	dbmazz_guc_apply(s->row->settings);
+	dbmazz_worker_apply(s->p, s->row);
 	publish_settings(s->p);
 
 	dbmazz_worker_begin();
@@ -113,6 +127,7 @@ begin_epoch(Ship *s)
 	options = dbmazz_sink_options(s->routine, s->row, &noptions);
 	destination = dbmazz_sink_identity(s->routine, options, noptions);
 	s->checkpoint = dbmazz_catalog_begin_epoch(s->row, destination,
+											   dbmazz_table_name_template,
 											   GetSystemIdentifier());
 	s->tables = dbmazz_catalog_tables(s->id);
 	s->dropped = dbmazz_catalog_dropped_lanes(s->checkpoint->destination);
@@ -230,7 +245,7 @@ reconfigure(Ship *s)
 	int			noptions;
 	DbmazzError error;
 
-	dbmazz_guc_apply(row->settings);
+	dbmazz_worker_apply(s->p, row);
 	publish_settings(s->p);
 	dbmazz_worker_begin();
 	MemoryContextSwitchTo(cxt);

@@ -83,6 +83,7 @@ dbmazz_shipper_create(DbmazzPipeline *p, const DbmazzPipelineRow *row,
 	s->cxt = cxt;
 	s->p = p;
 	s->id = row->id;
+	s->owner = row->owner;
 	strlcpy(s->uid, row->uid, sizeof(s->uid));
 	s->destination = MemoryContextStrdup(cxt, checkpoint->destination);
 	s->epoch = label_epoch(checkpoint->epoch);
@@ -218,6 +219,8 @@ take_batches(DbmazzShipper *s)
 		if (lane->relid != desc->relid)
 		{
 			lane->relid = desc->relid;
+			if (lane->source != NULL)
+				pfree(lane->source);
 			lane->source = MemoryContextAlloc(s->cxt, 2 * NAMEDATALEN + 2);
 			snprintf(lane->source, 2 * NAMEDATALEN + 2, "%s.%s",
 					 dbmazz_desc_text(desc, desc->schema),

@@ -15,6 +15,7 @@
 #include "debug_point.h"
 #include "encoding.h"
 #include "guc.h"
+#include "privilege.h"
 #include "queue.h"
 #include "report.h"
 #include "shipper_private.h"
@@ -158,6 +159,55 @@ cannot_truncate(DbmazzShipper *s, Lane *lane)
 	stop_lane(s, lane, &error);
 }
 
+/*
+ * May the rows leave?  If not, the table stops.  One that the pipeline's owner could
+ * not read when they were made may be granted to him by now; the decoder cannot
+ * see that, for it looks at old catalogs.
+ */
+static bool
+check_privilege(DbmazzShipper *s, Lane *lane)
+{
+	const DbmazzTableDesc *desc = lane->view.table;
+	DbmazzPrivilege privilege;
+	DbmazzError error;
+
+	if ((desc->flags & DBMAZZ_TABLE_UNREADABLE) == 0 ||
+		lane->allowed == desc->generation)
+		return true;
+	dbmazz_worker_begin();
+	privilege = dbmazz_desc_privilege(desc, s->owner);
+	dbmazz_worker_commit();
+	if (privilege == DBMAZZ_MAY_READ)
+	{
+		lane->allowed = desc->generation;
+		return true;
+	}
+	if (privilege == DBMAZZ_HAS_POLICIES)
+	{
+		dbmazz_error_set(&error, DBMAZZ_ERR_UNSUPPORTED, 0,
+						 "row-level security of table \"%s\" applies to the "
+						 "owner of the pipeline", lane->source);
+		dbmazz_error_hint(&error, "Give the owner the attribute BYPASSRLS, then "
+						  "stop and start the pipeline.");
+	}
+	else
+	{
+		dbmazz_error_set(&error, DBMAZZ_ERR_UNSUPPORTED, 0,
+						 "permission denied for table \"%s\"", lane->source);
+		dbmazz_error_detail(&error, "The owner of the pipeline may not read all "
+							"of its published columns%s.",
+							privilege == DBMAZZ_NO_TABLE ?
+							", and could not before it was dropped" : "");
+		dbmazz_error_hint(&error, privilege == DBMAZZ_NO_TABLE ?
+						  "Make the owner a member of pg_read_all_data, then "
+						  "stop and start the pipeline." :
+						  "Grant SELECT on the table to the owner, then stop and "
+						  "start the pipeline.");
+	}
+	stop_lane(s, lane, &error);
+	return false;
+}
+
 /* ---- requests ------------------------------------------------------------ */
 
 static void
@@ -294,7 +344,11 @@ dbmazz_lane_drive(DbmazzShipper *s, Lane *lane, TimestampTz now)
 	}
 	cover_label(s, lane);
 	if (!lane->prepared)
+	{
 		prepare_batch(s, lane);
+		if (!check_privilege(s, lane))
+			return;
+	}
 	format_label(lane, s->uid, s->epoch, lane->sequence, lane->label);
 	start_request(s, lane, kind == DBMAZZ_BATCH_TRUNCATE ?
 				  DBMAZZ_REQUEST_TRUNCATE : DBMAZZ_REQUEST_LOAD);
@@ -357,7 +411,6 @@ batch_loaded(DbmazzShipper *s, Lane *lane)
 		pg_atomic_fetch_add_u64(&counters->batches, 1);
 	else
 		DBMAZZ_DEBUG_POINT("truncated");
-	pg_atomic_write_u32(&s->p->healthy, 1);
 	s->shipped_lsn = Max(s->shipped_lsn, lsn);
 	lane->sequence++;
 	lane->in_doubt = false;

@@ -69,6 +69,10 @@ typedef struct Lane
 	DbmazzBackoff backoff;
 	TimestampTz retry_at;
 
+	uint32		allowed;		/* generation of a description that says that
+								 * the owner could not read the table, though
+								 * by now he may */
+
 	/* a position of its own */
 	bool		stopped;
 	XLogRecPtr	own_lsn;
@@ -79,6 +83,7 @@ struct DbmazzShipper
 	MemoryContext cxt;
 	DbmazzPipeline *p;
 	int32		id;
+	Oid			owner;
 	char	   *destination;	/* its identity */
 	char		uid[DBMAZZ_UID_SIZE];
 	uint64		epoch;

@@ -98,7 +98,8 @@ typedef struct DbmazzPipeline
 									 * target, 0 if none */
 	pg_atomic_uint32 decoder_waits; /* wake it when a batch was done */
 	pg_atomic_uint32 shipper_asleep;	/* wake it when a batch was sealed */
-	pg_atomic_uint32 healthy;	/* this life has shipped or idled well */
+	pg_atomic_uint32 healthy;	/* this life has moved the checkpoint, or
+										 * idled well */
 	pg_atomic_uint32 tables_stopped;	/* by the shipper */
 	DbmazzCounters counters;
 

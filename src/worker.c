@@ -117,7 +117,8 @@ dbmazz_worker_attach(DbmazzWorkerArg *arg)
 	}
 	my_pipeline = p;
 	my_role = arg->role;
-	before_shmem_exit(detach, (Datum) 0);
+	/* after the slot was released, which happens before shmem_exit */
+	on_shmem_exit(detach, (Datum) 0);
 	return p;
 }
 
@@ -205,6 +206,43 @@ dbmazz_worker_load(DbmazzPipeline *p, int32 id, MemoryContext cxt)
 		dbmazz_worker_fail(p, &error);
 	}
 	return row;
+}
+
+void
+dbmazz_worker_settings_error(DbmazzError *error)
+{
+	ErrorData  *edata = CopyErrorData();
+
+	FlushErrorState();
+	dbmazz_error_from_server(error, edata);
+	FreeErrorData(edata);
+	if (error->detail[0] == '\0')
+		dbmazz_error_detail(error, "It is in the pipeline's own settings.");
+	if (error->hint[0] == '\0')
+		dbmazz_error_hint(error, "Correct it with dbmazz.alter_pipeline(), or "
+						  "take it away with name=DEFAULT; then use "
+						  "dbmazz.start_pipeline().");
+}
+
+void
+dbmazz_worker_apply(DbmazzPipeline *p, const DbmazzPipelineRow *row)
+{
+	MemoryContext cxt = CurrentMemoryContext;
+
+	PG_TRY();
+	{
+		dbmazz_guc_apply(row->settings);
+	}
+	PG_CATCH();
+	{
+		DbmazzError error;
+
+		/* the same at every attempt, and the process leaves */
+		MemoryContextSwitchTo(cxt);
+		dbmazz_worker_settings_error(&error);
+		dbmazz_worker_fail(p, &error);
+	}
+	PG_END_TRY();
 }
 
 void

@@ -63,6 +63,19 @@ extern void dbmazz_worker_commit(void);
 extern DbmazzPipelineRow *dbmazz_worker_load(DbmazzPipeline *p, int32 id,
 											 MemoryContext cxt);
 
+/*
+ * Make the settings of the pipeline those of this process; fails the pipeline
+ * where one of them does not hold (any more).  Outside of transactions.
+ */
+extern void dbmazz_worker_apply(DbmazzPipeline *p,
+								const DbmazzPipelineRow *row);
+
+/*
+ * In PG_CATCH, behind dbmazz_guc_apply(): the error as the pipeline's owner needs
+ * it.  The server's error state is empty afterwards.
+ */
+extern void dbmazz_worker_settings_error(DbmazzError *error);
+
 /* Show "pipeline: what" in pg_stat_activity. */
 extern void dbmazz_worker_show(const DbmazzPipeline *p, const char *what);
 

@@ -64,6 +64,8 @@ typedef struct DbmazzColumnDesc
 #define DBMAZZ_TABLE_PARTIAL	0x01	/* some columns only: partial update */
 #define DBMAZZ_TABLE_LOG		0x02	/* every row is added to a target without
 									 * a primary key: no key columns here */
+#define DBMAZZ_TABLE_UNREADABLE	0x04	/* the pipeline's owner could not read it
+										 * when the changes were made */
 
 typedef struct DbmazzTableDesc
 {

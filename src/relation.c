@@ -308,23 +308,6 @@ has_good_names(const DbmazzParser *parser)
 	return true;
 }
 
-/* Same description, apart from the generation? */
-static bool
-same_desc(const DbmazzTableDesc *a, const DbmazzTableDesc *b)
-{
-	DbmazzTableDesc ha,
-				hb;
-
-	if (a->size != b->size)
-		return false;
-	memcpy(&ha, a, sizeof(ha));
-	memcpy(&hb, b, sizeof(hb));
-	ha.generation = hb.generation = 0;
-	return memcmp(&ha, &hb, sizeof(ha)) == 0 &&
-		memcmp((const char *) a + sizeof(ha), (const char *) b + sizeof(hb),
-			   a->size - sizeof(ha)) == 0;
-}
-
 static DbmazzJsonPlan *
 make_plan(const DbmazzRelations *r, const DbmazzTableDesc *desc)
 {
@@ -505,7 +488,7 @@ dbmazz_relations_update(DbmazzRelations *relations, const DbmazzParser *parser,
 	if (dbmazz_desc_privilege(desc, relations->owner) != DBMAZZ_MAY_READ)
 		desc->flags |= DBMAZZ_TABLE_UNREADABLE;
 
-	if (rel != NULL && same_desc(rel->full.desc, desc))
+	if (rel != NULL && dbmazz_desc_same(rel->full.desc, desc))
 	{
 		MemoryContextSwitchTo(old);
 		MemoryContextDelete(cxt);

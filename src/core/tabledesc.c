@@ -91,6 +91,22 @@ dbmazz_desc_check(const void *block, uint32_t size, DbmazzError *err)
 	return DBMAZZ_OK;
 }
 
+bool
+dbmazz_desc_same(const DbmazzTableDesc *a, const DbmazzTableDesc *b)
+{
+	DbmazzTableDesc ha;
+	DbmazzTableDesc hb;
+
+	if (a->size != b->size)
+		return false;
+	memcpy(&ha, a, sizeof(ha));
+	memcpy(&hb, b, sizeof(hb));
+	ha.generation = hb.generation = 0;
+	return memcmp(&ha, &hb, sizeof(ha)) == 0 &&
+		memcmp((const char *) a + sizeof(ha), (const char *) b + sizeof(hb),
+			   a->size - sizeof(ha)) == 0;
+}
+
 static inline uint32_t
 text_size(const DbmazzTableDesc *desc, uint32_t offset)
 {

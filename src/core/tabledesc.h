@@ -98,6 +98,10 @@ dbmazz_desc_text(const DbmazzTableDesc *desc, uint32_t offset)
 extern DbmazzStatus dbmazz_desc_check(const void *block, uint32_t size,
 									  DbmazzError *err);
 
+/* Are they the same, apart from the generation? */
+extern bool dbmazz_desc_same(const DbmazzTableDesc *a,
+							 const DbmazzTableDesc *b);
+
 /* Bytes that dbmazz_desc_subset() may need, whatever is kept. */
 extern uint32_t dbmazz_desc_subset_size(const DbmazzTableDesc *full);
 

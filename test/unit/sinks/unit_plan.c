@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/typemap.h"
 #include "fixture.h"
 #include "sinks/starrocks/plan.h"
 
@@ -281,9 +282,56 @@ collisions(void)
 	free(desc);
 }
 
+/* A log goes to a Duplicate Key table and nowhere else, whatever its keys. */
+static void
+change_log(void)
+{
+	static const FixtureColumn columns[] = {
+		{"a", 23, DBMAZZ_VALUE_INTEGER, 0},
+		{"dbmazz_op_type", DBMAZZ_TYPE_TINYINT, DBMAZZ_VALUE_INTEGER, 0},
+		{"dbmazz_cdc_version", 20, DBMAZZ_VALUE_INTEGER,
+		DBMAZZ_COLUMN_SORT}
+	};
+	static const Target log[] = {
+		{"a", DBMAZZ_SR_TYPE_INTEGER, true, true, false},
+		{"dbmazz_op_type", DBMAZZ_SR_TYPE_INTEGER, false, true, false},
+		{"dbmazz_cdc_version", DBMAZZ_SR_TYPE_INTEGER, false, true, false}
+	};
+	DbmazzTableDesc *desc = fixture_desc("t", false, columns, 3);
+	DbmazzSrSchema *schema = make_schema(log, 3);
+	DbmazzSrSchema *assumed;
+	DbmazzError err;
+	DbmazzSrPlan *plan;
+
+	desc->flags |= DBMAZZ_TABLE_LOG;
+	CHECK(dbmazz_sr_plan_create(desc, schema, "d", &err) == NULL);
+	CHECK_STR(err.message, "target table \"t\" is not a Duplicate Key table");
+	CHECK_STR(err.hint, "Create it: CREATE TABLE `d`.`t` (\n"
+			  "\t`dbmazz_cdc_version` BIGINT NOT NULL,\n"
+			  "\t`a` INT NULL,\n"
+			  "\t`dbmazz_op_type` TINYINT NULL\n)\n"
+			  "DUPLICATE KEY (`dbmazz_cdc_version`)\n"
+			  "DISTRIBUTED BY HASH (`dbmazz_cdc_version`);");
+	schema->is_primary = false;
+	schema->is_duplicate = true;
+	plan = dbmazz_sr_plan_create(desc, schema, "d", &err);
+	if (CHECK(plan != NULL))
+		CHECK_STR(plan->columns, "`a`,`dbmazz_op_type`,`dbmazz_cdc_version`");
+	dbmazz_sr_plan_release(plan);
+	assumed = dbmazz_sr_schema_assume(desc);
+	CHECK(assumed->is_duplicate && !assumed->is_primary);
+	desc->flags &= (uint16_t) ~DBMAZZ_TABLE_LOG;
+	CHECK(dbmazz_sr_plan_create(desc, schema, "d", &err) == NULL);
+	CHECK_HAS(err.message, "is not a Primary Key table");
+	free(assumed);
+	free(schema);
+	free(desc);
+}
+
 void
 unit_plan(void)
 {
+	change_log();
 	collisions();
 	fitting();
 	partial();

@@ -65,6 +65,8 @@ struct DbmazzSr
 	uint64_t	refused[DBMAZZ_SR_MAX_REFUSED]; /* there was no memory for */
 	int			nrefused;
 	uint32_t	port_serial;	/* of the last session at the MySQL port */
+	int64_t		looked_ms;		/* when its sessions were looked at first, since
+								 * a TRUNCATE was sent or the address changed */
 };
 
 struct DbmazzSrJob
@@ -110,7 +112,6 @@ struct DbmazzSrJob
 	int			address;		/* the one that is tried */
 	unsigned long kills[DBMAZZ_SR_MAX_KILLS];
 	int			nkills;
-	bool		waited;			/* for sessions that did nothing yet */
 	int64_t		resume_ms;		/* end of a pause */
 	int64_t		give_up_ms;
 };

@@ -10,7 +10,9 @@
  *
  *	  A session that has not read its statement yet, in a server that stood still,
  *	  cannot be told from others of the same user that do nothing.  So if there are
- *	  any, SETTLE looks a second time, when the server has had time to read.
+ *	  any, SETTLE looks a second time, when the server has had time to read.  What
+ *	  earlier lives sent was sent before the first look of this one, so the first
+ *	  SETTLE waits for all, until a TRUNCATE is sent again.
  */
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -27,10 +29,9 @@
 
 static void find_address(DbmazzSrJob *job);
 static void connect_next(DbmazzSrJob *job);
-static void connected(DbmazzSrJob *job);
 static void send_statement(DbmazzSrJob *job, DbmazzSrStep step);
 static void truncated(DbmazzSrJob *job, bool ok);
-static void judge(DbmazzSrJob *job, unsigned code, const char *message);
+static void judge(DbmazzSrJob *job, const char *message);
 static void listed(DbmazzSrJob *job);
 static bool is_ours(const DbmazzSrJob *job, const char *statement);
 static void kill_next(DbmazzSrJob *job);
@@ -174,7 +175,8 @@ dbmazz_sr_port_step(DbmazzSrJob *job)
 	else if (state == DBMAZZ_SR_PORT_READY)
 	{
 		if (job->step == DBMAZZ_SR_STEP_CONNECT)
-			connected(job);
+			send_statement(job, job->request->kind == DBMAZZ_REQUEST_TRUNCATE ?
+						   DBMAZZ_SR_STEP_TRUNCATE : DBMAZZ_SR_STEP_LIST);
 		else if (job->step == DBMAZZ_SR_STEP_LIST)
 			listed(job);
 		else
@@ -198,13 +200,6 @@ dbmazz_sr_port_end(DbmazzSrJob *job)
 }
 
 static void
-connected(DbmazzSrJob *job)
-{
-	send_statement(job, job->request->kind == DBMAZZ_REQUEST_TRUNCATE ?
-				   DBMAZZ_SR_STEP_TRUNCATE : DBMAZZ_SR_STEP_LIST);
-}
-
-static void
 send_statement(DbmazzSrJob *job, DbmazzSrStep step)
 {
 	DbmazzSrText *text = &job->post;
@@ -218,6 +213,7 @@ send_statement(DbmazzSrJob *job, DbmazzSrStep step)
 		dbmazz_sr_text_add(text, ".", 1);
 		dbmazz_sr_text_ident(text, job->request->target);
 		dbmazz_sr_text_addf(text, " " COMMENT, job->request->label);
+		job->sr->looked_ms = 0;
 	}
 	else if (step == DBMAZZ_SR_STEP_LIST)
 		dbmazz_sr_text_addf(text, "SHOW FULL PROCESSLIST");
@@ -242,7 +238,7 @@ truncated(DbmazzSrJob *job, bool ok)
 	if (ok)
 		dbmazz_sr_finish(job, DBMAZZ_DONE);
 	else if (code != 0)
-		judge(job, code, message);
+		judge(job, message);
 	else
 	{
 		dbmazz_sr_answer_text(err, DBMAZZ_SR_UNCERTAIN,
@@ -260,13 +256,12 @@ truncated(DbmazzSrJob *job, bool ok)
  * sight of the statement, not the statement's end: that is doubt.
  */
 static void
-judge(DbmazzSrJob *job, unsigned code, const char *message)
+judge(DbmazzSrJob *job, const char *message)
 {
 	DbmazzError *err = &job->completion.error;
 	DbmazzSrReason reason = dbmazz_sr_answer_reason(message);
 	DbmazzOutcome outcome = DBMAZZ_DOUBT;
 
-	(void) code;
 	if (reason == DBMAZZ_SR_FINE)
 		reason = DBMAZZ_SR_UNCERTAIN;
 	if (reason == DBMAZZ_SR_ACCESS || reason == DBMAZZ_SR_NO_TABLE ||
@@ -292,6 +287,7 @@ static void
 listed(DbmazzSrJob *job)
 {
 	unsigned long own = dbmazz_sr_port_id(job->port);
+	int64_t		now = dbmazz_http_now_ms();
 	bool		is_idle = false;
 
 	job->nkills = 0;
@@ -310,13 +306,12 @@ listed(DbmazzSrJob *job)
 				 (user == NULL || strcmp(user, job->config->user) == 0))
 			is_idle = true;
 	}
+	if (job->sr->looked_ms == 0)
+		job->sr->looked_ms = now;
 	if (job->nkills > 0)
 		kill_next(job);
-	else if (is_idle && !job->waited)
-	{
-		job->waited = true;
-		pause_for(job, IDLE_WAIT_MS);
-	}
+	else if (is_idle && now < job->sr->looked_ms + IDLE_WAIT_MS)
+		pause_for(job, job->sr->looked_ms + IDLE_WAIT_MS - now);
 	else
 		dbmazz_sr_finish(job, DBMAZZ_DONE);
 }

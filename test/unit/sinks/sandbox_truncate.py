@@ -192,6 +192,11 @@ def test_settle_waits_for_idle(box):
         done = sink.ask("settle", "c1")
         check(done, "done")
         assert done["ms"] >= 900, done      # box.mysql is an idle one of root's
+        done = sink.ask("settle", "c2")     # once is enough
+        check(done, "done")
+        assert done["ms"] < 900, done
+        check(sink.ask("truncate", "c3"), "done")
+        assert sink.ask("settle", "c3")["ms"] >= 900
 
 
 def test_settle_without_port(box):

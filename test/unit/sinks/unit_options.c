@@ -174,9 +174,55 @@ table(void)
 	}
 }
 
+/* What goes to the MySQL port is in the clear: not next to https. */
+static void
+mysql_address(void)
+{
+	static const struct
+	{
+		const char *url;
+		const char *address;
+		const char *host;		/* NULL: refused */
+		int			port;
+	}			cases[] = {
+		{"http://fe", "Fe.example", "fe.example", 9030},
+		{"http://fe", "[::1]:1234", "[::1]", 1234},
+		{"https://fe", "127.0.0.1:9031", "127.0.0.1", 9031},
+		{"https://fe", "localhost", "localhost", 9030},
+		{"https://fe", "127.0.0.1.example", NULL, 0},
+		{"http://a,https://fe", "fe:9030", NULL, 0}
+	};
+	DbmazzSrConfig *config;
+	DbmazzError err;
+	size_t		i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+	{
+		DbmazzOption options[] = {
+			{"url", cases[i].url}, {"database", "d"},
+			{"mysql_address", cases[i].address}
+		};
+
+		config = dbmazz_sr_config_create(options, 3, &err);
+		if (cases[i].host == NULL)
+		{
+			CHECK(config == NULL);
+			CHECK_HAS(err.hint, "TLS tunnel");
+		}
+		else if (CHECK(config != NULL))
+		{
+			CHECK(config->has_mysql);
+			CHECK_STR(config->mysql.host, cases[i].host);
+			CHECK_INT(config->mysql.port, cases[i].port);
+		}
+		dbmazz_sr_config_release(config);
+	}
+}
+
 void
 unit_options(void)
 {
+	mysql_address();
 	values();
 	bad_values();
 	many_frontends();

@@ -1,0 +1,124 @@
+"""Reads source, subscriber and target, and compares every value."""
+
+import json
+
+from . import policy
+from .schema import ident
+
+# with which the decoder writes values
+FORMATS = ("SET DateStyle = 'ISO'; SET IntervalStyle = 'postgres'; SET TimeZone = 'UTC'; SET extra_float_digits = 1;"
+           " SET bytea_output = 'hex'; SET xmlbinary = 'base64'; SET search_path = ''")
+
+_COLUMNS = """
+WITH RECURSIVE base AS (
+    SELECT attnum, attname, atttypid AS typid, atttypmod AS typmod FROM pg_catalog.pg_attribute
+    WHERE attrelid = '{table}'::pg_catalog.regclass AND attnum > 0 AND NOT attisdropped
+    UNION ALL
+    SELECT attnum, attname, t.typbasetype, t.typtypmod FROM base JOIN pg_catalog.pg_type t ON t.oid = typid
+    WHERE t.typtype = 'd')
+SELECT attname, t.typname, base.typmod, t.typnamespace = 'pg_catalog'::pg_catalog.regnamespace
+FROM base JOIN pg_catalog.pg_type t ON t.oid = typid WHERE t.typtype <> 'd' ORDER BY attnum
+"""
+SHOWN = 160
+
+
+def rows(connection, query):
+    """The texts of all values of a query."""
+    result = connection.execute(query).pgresult
+    width = range(result.nfields)
+    get = result.get_value
+    for number in range(result.ntuples):
+        yield [None if (value := get(number, i)) is None else value.decode() for i in width]
+
+
+def base_types(connection, schema, name):
+    """column -> (name of the type under all domains, its typmod)"""
+    found = {}
+    table = f"{ident(schema)}.{ident(name)}".replace("'", "''")
+    for column, base, typmod, builtin in rows(connection, _COLUMNS.format(table=table)):
+        found[column] = (base if builtin == "t" else "of an extension", int(typmod))
+    return found
+
+
+class Comparison:
+    """One published table on all sides; differences are texts."""
+
+    def __init__(self, source, schema, table, relation, report):
+        self.source, self.table, self.report = source, table, report
+        self.namespace, self.name = relation
+        self.target = schema.target(*relation)
+        self.types = base_types(source, *relation)
+        self.keys = [c.name for c in table.keys]
+        published = [c for c in table.order if c.published and not c.generated]
+        self.columns = self.keys + [c.name for c in published if c.name not in self.keys]
+        self.hidden = [c.name for c in table.order if not c.published]
+
+    def differ(self, side, key, column, want, have):
+        self.report(f"{self.namespace}.{self.name} ({self.target}) key {_short(key)} column {column}: "
+                    f"source {_short(want)}, {side} {_short(have)}")
+
+    def read(self, connection, where=None):
+        """key -> values, as texts"""
+        columns = ", ".join(ident(name) for name in self.columns)
+        query = f"SELECT {columns} FROM {ident(self.namespace)}.{ident(self.name)}"
+        found = {}
+        width = len(self.keys)
+        for row in rows(connection, query + (f" WHERE {where}" if where else "")):
+            found[tuple(row[:width])] = row
+        return found
+
+    def run(self, sandbox, subscriber):
+        """Returns the number of rows of the source."""
+        source = self.read(self.source, self.table.filter)
+        if subscriber is not None:
+            self._same(source, self.read(subscriber), "subscriber", list(range(len(self.columns))))
+        want = self._expected(source)
+        self._same(want, self._observed(sandbox), "target", range(len(self.columns)))
+        return len(source)
+
+    def _same(self, want, have, side, columns):
+        for key, row in want.items():
+            other = have.get(key)
+            if other is None:
+                self.differ(side, key, "(all)", row, "no row")
+            elif row != other:
+                for i in columns:
+                    if row[i] != other[i] or type(row[i]) is not type(other[i]):
+                        self.differ(side, key, self.columns[i], row[i], other[i])
+        for key in have.keys() - want.keys():
+            self.differ(side, key, "(all)", "no row", have[key])
+
+    def _expected(self, source):
+        forms = [(*self.types[name], name in self.keys) for name in self.columns]
+        want = {}
+        for texts in source.values():
+            row = []
+            for (base, typmod, is_key), text in zip(forms, texts):
+                try:
+                    row.append(policy.expected(base, typmod, is_key, text))
+                except policy.Unfit:
+                    row.append(f"(cannot be represented: {text})")
+            want[tuple(row[:len(self.keys)])] = row
+        return want
+
+    def _observed(self, sandbox):
+        forms = [(name, self.types[name][0], name in self.keys) for name in self.columns]
+        have = {}
+        for line in sandbox.rows(self.target):
+            found = json.loads(line)
+            row = [policy.observed(base, is_key, found.get(name)) for name, base, is_key in forms]
+            key = tuple(row[:len(self.keys)])
+            if key in have:
+                self.differ("target", key, "(all)", "one row", "two rows")
+            have[key] = row
+            for name in self.hidden:
+                if found.get(name) is not None:
+                    self.differ("target", key, name, "not published", found[name])
+        return have
+
+
+def _short(value):
+    if isinstance(value, list):
+        return "[" + ", ".join(_short(v) for v in value[:6]) + (", ..." if len(value) > 6 else "") + "]"
+    text = repr(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}... ({len(text)} characters)"

@@ -1,0 +1,84 @@
+"""dbmazz itself, by its SQL functions, and PostgreSQL's subscription beside it."""
+
+import time
+
+from . import OracleError
+from .server import DATABASE, SUBSCRIBER, value, wait_until
+
+NAME = "oracle"
+PUBLICATION = "oracle"
+PATIENCE = 60
+
+
+class Pipeline:
+    def __init__(self, connection, settings):
+        items = ", ".join(f"'{name}={setting}'" for name, setting in settings.items())
+        connection.execute(f"SELECT dbmazz.create_pipeline('{NAME}', publication => '{PUBLICATION}', slot => '{NAME}',"
+                           f" copy => false, settings => ARRAY[{items}]::text[])")
+        self.start(connection)
+
+    def state(self, connection):
+        return value(connection, f"SELECT state FROM dbmazz.stat_pipeline WHERE name = '{NAME}'")
+
+    def _wait(self, connection, states):
+        def reached():
+            state = self.state(connection)
+            if state == "failed":
+                raise OracleError("the pipeline failed: " + value(
+                    connection, f"SELECT last_error FROM dbmazz.stat_pipeline WHERE name = '{NAME}'"))
+            return state in states
+        wait_until(f"pipeline to be {states}", PATIENCE, reached)
+
+    def start(self, connection):
+        connection.execute(f"SELECT dbmazz.start_pipeline('{NAME}')")
+        self._wait(connection, ("streaming", "retrying"))
+
+    def restart(self, connection):
+        connection.execute(f"SELECT dbmazz.stop_pipeline('{NAME}')")
+        self._wait(connection, ("stopped",))
+        connection.execute(f"SELECT dbmazz.start_pipeline('{NAME}')")
+
+    def wait(self, connection, lsn):
+        """Until the target has all; returns what tables have stopped, and why."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            if value(connection, f"SELECT dbmazz.wait_for('{NAME}', '{lsn}', '1s')") == "t":
+                break
+            stopped = self.stopped(connection)
+            if stopped or time.monotonic() > deadline:
+                return stopped or [f"not everything was there after {PATIENCE} s: " + value(
+                    connection, f"SELECT row_to_json(s) FROM dbmazz.stat_pipeline s WHERE name = '{NAME}'")]
+        return self.stopped(connection)
+
+    @staticmethod
+    def stopped(connection):
+        result = connection.execute("SELECT relation, error, detail, hint FROM dbmazz.stat_table WHERE state = 'stopped'")
+        return [" / ".join(filter(None, row)) for row in result.fetchall()]
+
+
+class Subscriber:
+    """A second database of the same server, with the same tables."""
+
+    def __init__(self, server, source, schema):
+        source.execute(f"CREATE DATABASE {SUBSCRIBER}")
+        self.server = server
+        self.connection = server.connect(SUBSCRIBER)
+        for statement in schema.prepare + [s for table in schema.tables for s in table.ddl()]:
+            self.connection.execute(statement)
+        # made here, for the command would wait for its own transaction
+        source.execute("SELECT pg_create_logical_replication_slot('subscriber', 'pgoutput')")
+        self.connection.execute(
+            f"CREATE SUBSCRIPTION subscriber CONNECTION '{server.conninfo(DATABASE)}' PUBLICATION {PUBLICATION}"
+            " WITH (create_slot = false, slot_name = 'subscriber', copy_data = false)")
+
+    def wait(self, source, lsn):
+        wait_until("the subscriber", PATIENCE, lambda: value(
+            source, f"SELECT confirmed_flush_lsn >= '{lsn}' FROM pg_replication_slots"
+            " WHERE slot_name = 'subscriber'") == "t")
+
+
+def target_ddl(connection, schema, name):
+    quoted = connection.execute("SELECT format('%%I.%%I', %s::text, %s::text)", (schema, name)).fetchone()[0]
+    return connection.execute("SELECT dbmazz.target_ddl(%s::regclass)", (quoted,)).fetchone()[0]
+
+

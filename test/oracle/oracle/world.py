@@ -1,0 +1,161 @@
+"""All that one seed needs: a server, a sandbox, a pipeline, a subscriber, and the rounds of changes."""
+
+import os
+import random
+import tempfile
+import time
+
+from . import OracleError, compare, dml, policy, schema as schemas
+from .pipeline import Pipeline, Subscriber, target_ddl
+from .sandbox import Sandbox
+from .server import DATABASE, Server, value
+from .trouble import Trouble
+
+SHOWN = 20
+SESSIONS = 4
+
+
+def settings_of(seed):
+    """(of the server, of the pipeline): small batches and buffers, so that everything is cut somewhere."""
+    rng = random.Random(f"{seed}/settings")
+    server = {
+        "logical_decoding_work_mem": rng.choice(["64kB", "64MB"]),
+        "dbmazz.decoder_work_mem": rng.choice(["64kB", "1MB", "64MB"]),
+        "dbmazz.restart_max_delay": "1s",
+        "dbmazz.retry_min_delay": "10ms",
+        "dbmazz.retry_max_delay": "200ms",
+    }
+    pipeline = {
+        "flush_interval": rng.choice(["0", "20ms", "200ms", "1s"]),
+        "batch_max_rows": rng.choice([10, 100, 1000, 100000]),
+        "batch_max_bytes": rng.choice(["64kB", "1MB", "8MB"]),
+        "pipeline_buffer_size": rng.choice(["2MB", "4MB", "16MB"]),
+        "checkpoint_interval": rng.choice(["10ms", "100ms", "1s"]),
+        "max_connections": rng.choice([1, 2, 4, 8]),
+    }
+    # a load costs the sandbox some milliseconds, however small it is
+    if pipeline["batch_max_rows"] == 10 and pipeline["flush_interval"] == "0":
+        pipeline["flush_interval"] = "20ms"
+    return server, pipeline
+
+
+class World:
+    def __init__(self, options, seed):
+        self.options, self.seed = options, seed
+        self.base = tempfile.mkdtemp(prefix="dbmazz-oracle-", dir=options.dir)
+        self.server = self.sandbox = self.source = self.subscriber = None
+        self.differences = 0
+        self.log = dml.Log(os.path.join(self.base, "statements.sql") if options.keep else None)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for part in (self.source, self.subscriber and self.subscriber.connection):
+            if part is not None:
+                part.close()
+        if self.server is not None:
+            self.server.stop()
+        if self.sandbox is not None:
+            self.sandbox.stop()
+        self.log.close()
+        if self.options.keep or (self.differences and self.options.keep_bad):
+            print(f"kept: {self.base}", flush=True)
+        elif self.server is not None:
+            self.server.remove()
+
+    def report(self, text):
+        self.differences += 1
+        if self.differences <= SHOWN:
+            print(f"seed {self.seed}: DIFFERENCE: {text}", flush=True)
+
+    # -- before ------------------------------------------------------------
+
+    def build(self):
+        options = self.options
+        settings, own = settings_of(self.seed)
+        self.sandbox = Sandbox(options.sandbox_python, options.sandbox_path, self.base)
+        settings["dbmazz.starrocks_url"] = self.sandbox.url
+        settings["dbmazz.starrocks_database"] = "oracle"
+        self.server = Server(options.bindir, self.base, settings)
+        self.server.start()
+        with self.server.connect("postgres") as first:
+            first.execute(f"CREATE DATABASE {DATABASE}")
+        self.source = source = self.server.connect()
+        maker = schemas.Maker(self.seed, options.features, self.server.version)
+        self.schema = maker.make()
+        self.types = maker.basic + maker.more
+        source.execute("CREATE EXTENSION dbmazz")
+        for statement in self.schema.prepare:
+            self.log.write("schema", statement)
+            source.execute(statement)
+        source.execute(f"ALTER DATABASE {DATABASE} SET dbmazz.table_name_template = '{self.schema.template}'")
+        source.execute(f"SET dbmazz.table_name_template = '{self.schema.template}'")
+        for table in self.schema.tables:
+            self.create(table)
+        source.execute(self.schema.publication())
+        self.log.write("schema", self.schema.publication())
+        if "subscriber" in options.features:
+            self.subscriber = Subscriber(self.server, source, self.schema)
+        self.pipeline = Pipeline(source, own)
+
+    def create(self, table):
+        for statement in table.ddl():
+            self.log.write("schema", statement)
+            self.source.execute(statement)
+        for relation in table.relations(self.schema.via_root):
+            ddl = target_ddl(self.source, *relation)
+            self.log.write("target", ddl)
+            self.check_types(table, relation, ddl)
+            self.sandbox.sql(ddl)
+
+    def check_types(self, table, relation, ddl):
+        """Has each column of the target the documented type?"""
+        keys = {c.name for c in table.keys}
+        for name, (base, typmod) in compare.base_types(self.source, *relation).items():
+            want = policy.target_type(base, typmod, name in keys)
+            if want and f"`{name.replace('`', '``')}` {want}" not in ddl.replace(", ", ","):
+                if not any(c.generated and c.name == name for c in table.order):
+                    self.report(f"{relation[1]} column {name}: {base} ({typmod}) should be {want} in: {ddl}")
+
+    # -- the changes -------------------------------------------------------
+
+    def run(self, changes, deadline):
+        """Returns (changes, rows compared, counts of trouble)."""
+        total, compared, trouble, part = 0, 0, {}, 0
+        while total < changes and not self.differences:
+            part += 1
+            seed = f"{self.seed}/{part}"
+            progress = dml.Progress(min(self.options.round, changes - total), deadline)
+            sessions = [dml.Session(self.server, self.schema, self.options.features, seed, number, progress, self.log)
+                        for number in range(SESSIONS)]
+            bad = Trouble(self, self.schema, self.options.features, seed, progress, 100 * part)
+            for thread in [*sessions, bad]:
+                thread.start()
+            for thread in sessions:
+                thread.join()
+            bad.end()
+            if progress.failed:
+                raise OracleError(progress.failed)
+            total += progress.done
+            for name, count in bad.counts.items():
+                trouble[name] = trouble.get(name, 0) + count
+            compared = self.compare()
+            if time.monotonic() > deadline:
+                break
+        return total, compared, trouble
+
+    def compare(self):
+        lsn = value(self.source, "SELECT pg_current_wal_insert_lsn()")
+        for problem in self.pipeline.wait(self.source, lsn):
+            self.report(f"a table stopped, or is late: {problem}")
+        if self.subscriber:
+            self.subscriber.wait(self.source, lsn)
+            self.subscriber.connection.execute(compare.FORMATS)
+        self.source.execute(compare.FORMATS)
+        compared = 0
+        for table in self.schema.tables:
+            for relation in table.relations(self.schema.via_root):
+                comparison = compare.Comparison(self.source, self.schema, table, relation, self.report)
+                compared += comparison.run(self.sandbox, self.subscriber and self.subscriber.connection)
+        return compared

@@ -133,7 +133,7 @@ uninstall-sinks:
 
 # ---- checks ----------------------------------------------------------------
 
-.PHONY: help unit fuzz bench lint format docs dev dev-stop
+.PHONY: help unit fuzz bench oracle lint format docs dev dev-stop
 installcheck:
 	PG_CONFIG='$(PG_CONFIG)' $(srcdir)/test/lib/pg_regress.sh regress $(REGRESS)
 	PG_CONFIG='$(PG_CONFIG)' $(srcdir)/test/lib/pg_regress.sh isolation $(ISOLATION)
@@ -150,6 +150,11 @@ fuzz:
 
 bench:
 	$(srcdir)/test/bench/run $(BENCH_OPTS)
+
+oracle:
+	$(srcdir)/test/oracle/start $(if $(PG),--pg $(PG)) $(if $(KEEP),--keep) \
+		$(if $(SEED),--seeds $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) \
+		$(if $(CHANGES),--changes $(CHANGES)) $(if $(FEATURES),--features=$(FEATURES))
 
 lint: all
 	$(srcdir)/test/lint/run
@@ -174,6 +179,8 @@ help:
 	@echo "make unit          unit tests of the core and of the sinks, with sanitizers"
 	@echo "make fuzz          fuzzers: T=name (default all), S=seconds each (default 60)"
 	@echo "make bench         benchmarks against pg_recvlogical; BENCH_OPTS=--quick for a short look"
+	@echo "make oracle        random tables and changes, compared with the target: SEED=1-3, MINUTES=,"
+	@echo "                   CHANGES= of each seed, PG=17, FEATURES=+truncate,-faults, KEEP=1"
 	@echo "make lint          layers, limits, exports, shell scripts, documentation of settings"
 	@echo "make docs          write the README's tables of types from the C table"
 	@echo "make format        indent the C sources (needs pg_bsd_indent)"

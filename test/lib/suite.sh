@@ -75,6 +75,15 @@ case $suite in
 		"$python" test_sandbox.py "$@" | tee sandbox.log
 		echo "$(grep -c '^ok ' sandbox.log) passed, 0 failed"
 		;;
+	oracle)
+		# the names of tests are seeds
+		if [ $# -gt 0 ]; then
+			IFS=,
+			test/oracle/run --seeds "$*"
+		else
+			test/oracle/run --seeds 1-4 --changes 5000 --minutes 0.7
+		fi
+		;;
 	*)
 		echo "suite.sh: no suite \"$suite\"" >&2
 		exit 2

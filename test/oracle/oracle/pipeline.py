@@ -7,7 +7,7 @@ from .server import DATABASE, SUBSCRIBER, value, wait_until
 
 NAME = "oracle"
 PUBLICATION = "oracle"
-PATIENCE = 60
+PATIENCE = 180
 
 
 class Pipeline:

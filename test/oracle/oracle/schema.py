@@ -30,6 +30,7 @@ class Column:
     published: bool = True
     storage: str | None = None
     pool: list = field(default_factory=list)
+    json_null: bool = False
 
     @property
     def quoted(self):
@@ -41,20 +42,31 @@ class Column:
             return f"{text} GENERATED ALWAYS AS ({self.generated}) STORED"
         return text + (" NOT NULL" if self.notnull else "")
 
-    def fill(self, rng, odd):
+    def fill(self, rng, features):
         """The values that this column's rows get, most of them."""
         if self.generated:
             return
+        self.json_null = "json_null" in features
         count = 12 if self.type.large else 120
-        self.pool = [self.type.make(rng) for _ in range(count)]
-        if odd and self.type.odd:
+        self.pool = [self.make(rng) for _ in range(count)]
+        if "odd" in features and self.type.odd:
             self.pool += [self.type.odd(rng) for _ in range(count // 10 + 1)]
+        if "float_max" in features and self.type.sql == "real":
+            self.pool += ["3.4028235e38", "-3.4028235e38"]
         if not self.notnull:
             self.pool += [None] * (count // 8)
 
+    def make(self, rng):
+        """JSON's own null is NULL at the target, which a column may refuse."""
+        value = self.type.make(rng)
+        return "0" if self.notnull and value.strip() == "null" and not self.json_null else value
+
+    def width(self):
+        return max((len(value.encode()) for value in self.pool if value), default=0)
+
     def value(self, rng):
         if rng.random() < 0.03 and not self.type.large:
-            return literal(self.type.make(rng))
+            return literal(self.make(rng))
         return literal(rng.choice(self.pool))
 
 
@@ -255,9 +267,6 @@ class Maker:
             name = self.name("t", number, ODD_TABLES)
             self.names = set()
             tables.append(self.table(self.rng.choice(schemas), name, number, via_root, inserts_only))
-        for table in tables:
-            for column in table.columns:
-                column.fill(self.rng, "odd" in self.features)
         template = "{schema}_{table}" if self.rng.random() < 0.3 else "{table}"
         return Schema(self.prepare, tables, via_root, inserts_only, template)
 
@@ -271,6 +280,10 @@ class Maker:
         table = Table(schema, name, keys, columns, space)
         if self.on("toast", 0.4):
             self.add_large(table)
+        for column in table.columns:
+            column.fill(self.rng, self.features)
+        # any value of a row that is too long for a page may be moved out of line
+        table.large = sum(c.width() for c in table.columns) > 1500
         self.add_identity(table, inserts_only)
         if self.on("partitions", 0.3):
             self.add_partitions(table, number)
@@ -316,7 +329,6 @@ class Maker:
         return Column(self.name("c", number, ODD_NAMES), kind, notnull=self.rng.random() < 0.15)
 
     def add_large(self, table):
-        table.large = True
         for number in range(self.rng.randint(1, 3)):
             column = Column(self.name("big", number, ODD_NAMES), self.rng.choice(values.large_types()))
             if column.type.sql in ("text", "bytea", "varchar") and self.rng.random() < 0.5:
@@ -352,10 +364,12 @@ class Maker:
     def add_filter(self, table):
         if not self.on("filters", 0.25):
             return
+        # an UPDATE that becomes an INSERT
         if table.identity != "FULL" and (table.large and "filters_toast" not in self.features):
             return
         if table.identity == "FULL":
             column = Column(self.name("filtered", 0, ODD_NAMES), self.basic[2])
+            column.fill(self.rng, self.features)
             table.columns.append(column)
             table.filter = f"{column.quoted} % 3 <> 0"
         elif table.keys[-1].type.sql in ("integer", "bigint"):

@@ -69,7 +69,7 @@ class Trouble(threading.Thread):
         kind = self.rng.choice(self.world.types)
         self.added += 1
         column = Column(f"added {self.first + self.added}", kind, published=not table.has_list)
-        column.fill(self.rng, False)
+        column.fill(self.rng, ())
         if self.added > 12 or len(table.columns) > 290:
             return
         base, typmod = self.base_type(kind.sql)

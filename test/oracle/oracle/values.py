@@ -180,7 +180,7 @@ def _numbers():
         Type("integer", _integer(-2**31, 2**31 - 1), key=lambda i: str(i * 131 - 70000)),
         Type("bigint", _integer(-2**63, 2**63 - 1), key=lambda i: str((i - 100) * 2**40 + i)),
         Type("oid", _integer(0, 2**32 - 1), key=lambda i: str(2**32 - 1 - i)),
-        Type("real", _mostly(_float4, "0", "-0", "1e-45", "3.4028235e38", "0.1", "16777217"),
+        Type("real", _mostly(_float4, "0", "-0", "1e-45", "3.4028233e38", "0.1", "16777217"),
              odd=_one_of("NaN", "Infinity", "-Infinity"), key=lambda i: f"{i}.25"),
         Type("double precision",
              _mostly(_float8, "0", "-0", "5e-324", "1.7976931348623157e308", "0.1", "9007199254740993", "1e23"),

@@ -77,6 +77,14 @@ def test_rule_38_keys_with_escapes_and_unicode(make):
     assert t.values("größe") == [(6,)]
 
 
+def test_rule_38_keys_with_quotes_and_backslashes(make):
+    t = make('CREATE TABLE t (id INT, `we"ird` DECIMAL(5,2), `back\\slash` VARCHAR(9)) PRIMARY KEY (id)')
+    result = t.json([{"id": 1, 'we"ird': 1.5, "back\\slash": "x"}, {"id": 2, "back\\slash": None}])
+    assert result["Status"] == "Success"
+    assert t.values('we"ird', "back\\slash") == [("1.50", "x"), (None, None)]
+    assert t.json([{"id": "no number", "back\\slash": "y"}])["NumberFilteredRows"] == 1
+
+
 def test_row_that_is_no_object(t):
     assert t.json(b'[{"id": 1, "n": 1}, 5]')["Status"] == "Fail"
     assert t.rows() == []

@@ -81,7 +81,7 @@ case $suite in
 			IFS=,
 			test/oracle/run --seeds "$*"
 		else
-			test/oracle/run --seeds 1-4 --changes 5000 --minutes 0.7
+			test/oracle/run --seeds 1-3 --changes 3000 --minutes 0.5
 		fi
 		;;
 	*)

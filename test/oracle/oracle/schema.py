@@ -224,7 +224,8 @@ class Maker:
             base = self.rng.choice(self.basic + self.more)
             name = f'public."Domain {number}"'
             self.prepare.append(f"CREATE DOMAIN {name} AS {base.sql}")
-            made = replace(base, sql=name)
+            # a domain over a range has no operators of its own to hash it
+            made = replace(base, sql=name, hashable=base.hashable and "range" not in base.sql)
             self.more.append(made)
             if number % 2:
                 self.prepare.append(f"CREATE DOMAIN public.nested{number} AS {name} CHECK (VALUE IS NULL OR true)")

@@ -43,7 +43,8 @@ def base_types(connection, schema, name):
 class Comparison:
     """One published table on all sides; differences are texts."""
 
-    def __init__(self, source, schema, table, relation, report):
+    def __init__(self, source, schema, table, relation, mode, report):
+        self.mode = mode                    # dbmazz.unrepresentable
         self.source, self.table, self.report = source, table, report
         self.namespace, self.name = relation
         self.target = schema.target(*relation)
@@ -95,7 +96,7 @@ class Comparison:
             row = []
             for (base, typmod, is_key), text in zip(forms, texts):
                 try:
-                    row.append(policy.expected(base, typmod, is_key, text))
+                    row.append(policy.expected(base, typmod, is_key, self.mode, text))
                 except policy.Unfit:
                     row.append(f"(cannot be represented: {text})")
             want[tuple(row[:len(self.keys)])] = row
@@ -106,7 +107,7 @@ class Comparison:
         have = {}
         for line in sandbox.rows(self.target):
             found = json.loads(line)
-            row = [policy.observed(base, is_key, found.get(name)) for name, base, is_key in forms]
+            row = [policy.observed(base, is_key, self.mode, found.get(name)) for name, base, is_key in forms]
             key = tuple(row[:len(self.keys)])
             if key in have:
                 self.differ("target", key, "(all)", "one row", "two rows")

@@ -11,6 +11,7 @@ from .schema import literal
 # of conflicts with another session, and of keys that are there already
 EXPECTED = {"23505", "40P01", "40001", "55P03"}
 BIG = 10000
+DATES = ["ISO", "German", "SQL, DMY", "Postgres, MDY"]
 ZONES = ["UTC", "America/St_Johns", "Asia/Kathmandu", "Europe/Berlin", "Pacific/Kiritimati"]
 
 
@@ -42,10 +43,11 @@ class Session(threading.Thread):
         self.pending = 0
         self.tables = schema.tables
         rng = self.rng
+        dates, intervals = rng.choice(DATES), rng.choice(["iso_8601", "sql_standard", "postgres_verbose"])
         self.connection.execute(
-            f"SET TimeZone = '{rng.choice(ZONES)}'; SET DateStyle = '{rng.choice(['ISO', 'German', 'SQL, DMY', 'Postgres, MDY'])}';"
-            f" SET IntervalStyle = '{rng.choice(['iso_8601', 'sql_standard', 'postgres_verbose'])}';"
-            f" SET bytea_output = '{rng.choice(['hex', 'escape'])}'; SET extra_float_digits = {rng.choice([-5, 0, 1])};"
+            f"SET TimeZone = '{rng.choice(ZONES)}'; SET DateStyle = '{dates}'; SET IntervalStyle = '{intervals}';"
+            f" SET bytea_output = '{rng.choice(['hex', 'escape'])}';"
+            f" SET extra_float_digits = {rng.choice([-5, 0, 1])};"
             f" SET synchronous_commit = {rng.choice(['on', 'off'])}; SET lock_timeout = '1s'; SET search_path = ''")
         # what a DO block should not print
         self.connection.execute("SET client_min_messages = error; SET default_toast_compression = "
@@ -177,7 +179,8 @@ class Session(threading.Thread):
         count = BIG // 4 if rng.random() < 0.6 else BIG
         self.execute("BEGIN")
         for start in range(first, first + count, 2500):
-            keys = ", ".join(f"({i % 20}, {', '.join(table.key(i))})" for i in range(start, min(start + 2500, first + count)))
+            part = range(start, min(start + 2500, first + count))
+            keys = ", ".join(f"({i % 20}, {', '.join(table.key(i))})" for i in part)
             rows = ", ".join("(" + ", ".join(row) + ")" for row in values)
             casts = [f"k.c{i}::{c.type.sql}" for i, c in enumerate(table.keys)] + \
                 [f"v.c{i}::{c.type.sql}" for i, c in enumerate(columns)]
@@ -209,7 +212,7 @@ class Session(threading.Thread):
 
     def index(self, table):
         """A few keys are changed all the time."""
-        return self.rng.randrange(min(6, table.space)) if self.rng.random() < 0.3 else self.rng.randrange(table.space)
+        return self.rng.randrange(min(6, table.space) if self.rng.random() < 0.3 else table.space)
 
     def keys(self, table, most):
         count = self.rng.choice([1, 1, 1, self.rng.randint(1, most)])
@@ -219,7 +222,8 @@ class Session(threading.Thread):
         rng, columns = self.rng, table.settable()
         # a column that is left out gets its default, which is NULL
         columns = [c for c in columns if c.notnull or rng.random() < 0.95]
-        rows = ",\n".join("(" + ", ".join(key + [c.value(rng) for c in columns]) + ")" for key in self.keys(table, most))
+        rows = ",\n".join("(" + ", ".join(key + [c.value(rng) for c in columns]) + ")"
+                          for key in self.keys(table, most))
         names = ", ".join(c.quoted for c in table.keys + columns)
         sql = f"INSERT INTO {table.quoted} ({names}) VALUES {rows}"
         kind = rng.random()

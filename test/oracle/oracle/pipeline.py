@@ -52,7 +52,8 @@ class Pipeline:
 
     @staticmethod
     def stopped(connection):
-        result = connection.execute("SELECT relation, error, detail, hint FROM dbmazz.stat_table WHERE state = 'stopped'")
+        result = connection.execute("SELECT relation, error, detail, hint FROM dbmazz.stat_table"
+                                    " WHERE state = 'stopped'")
         return [" / ".join(filter(None, row)) for row in result.fetchall()]
 
 

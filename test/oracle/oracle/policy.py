@@ -22,10 +22,11 @@ _TYPES = {
 }
 _LONG = 1048576
 _KEY = "VARCHAR(65533)"
-# fixed or bounded: STRING; all others, those that are not built in too, are the longest VARCHAR
+# all others, those that are not built in too, are the longest VARCHAR
 _STRING = {"time", "timetz", "interval", "money", "inet", "cidr", "macaddr", "macaddr8", "point", "line", "lseg",
-           "box", "circle", "name", "tid", "oidvector", "int2vector", "pg_lsn", "xid8", "pg_snapshot", "jsonpath",
-           "regtype"}
+           "box", "circle", "name", "tid", "pg_lsn", "xid8", "regtype"}
+_DOUBLE_MAX = 1.7976931348623157e308
+_FLOAT_MAX = 3.4028234663852886e38
 
 
 class Unfit(ValueError):
@@ -53,9 +54,13 @@ def target_type(base, typmod, is_key):
         return f"VARCHAR({min(typmod, _LONG)})"
     if base == "numeric" and not is_key:
         bounds = decimal(typmod)
-        return "DECIMAL(%d,%d)" % bounds if bounds else "STRING"
-    if is_key and (base in ("numeric", "float4", "float8", "bytea") or base in _STRING or known in (None, "VARCHAR(1048576)")):
-        return None if base in ("numeric", "float4", "float8") else _KEY
+        return "DECIMAL(%d,%d)" % bounds if bounds else f"VARCHAR({_LONG})"
+    if is_key and base in ("float4", "float8"):
+        return "VARCHAR(32)"
+    if is_key and base == "numeric":
+        return None if typmod >= 4 else "VARCHAR(128)"
+    if is_key and (base == "bytea" or base in _STRING or known in (None, f"VARCHAR({_LONG})")):
+        return _KEY
     return known or ("STRING" if base in _STRING else f"VARCHAR({_LONG})")
 
 
@@ -80,33 +85,93 @@ class Number(str):
         return str(self)
 
 
-def document(text):
+def _rounded(text):
+    """A number as StarRocks has it: an integer of 64 bits, with or without sign, or the nearest DOUBLE."""
+    if re.fullmatch(r"-?\d+", text) and -2**63 <= int(text) < 2**64:
+        return int(text)
+    return max(-_DOUBLE_MAX, min(_DOUBLE_MAX, float(text)))
+
+
+def document(text, number=Number):
     """A JSON text as a value: order and repeated keys count, white space and escapes do not."""
-    return json.loads(text, parse_float=Number, parse_int=Number, object_pairs_hook=lambda pairs: ("object", *pairs))
+    return json.loads(text, parse_float=number, parse_int=number, object_pairs_hook=lambda pairs: ("object", *pairs))
 
 
-def expected(base, typmod, is_key, text):
+def _fits(value):
+    """Can the target hold all of a document?"""
+    if isinstance(value, Number):
+        if re.fullmatch(r"-?\d+", value):
+            return -2**63 <= int(value) < 2**64
+        return abs(float(value)) <= _DOUBLE_MAX
+    if isinstance(value, (tuple, list)):
+        return all(map(_fits, value))
+    return not isinstance(value, str) or not re.search("[\0\ud800-\udfff]", value)
+
+
+def _clamped(value):
+    if isinstance(value, str):
+        return re.sub("[\0\ud800-\udfff]", "\ufffd", value)
+    if isinstance(value, (tuple, list)):
+        return type(value)(map(_clamped, value))
+    return value
+
+
+def _json(mode, text):
+    value = document(text)
+    if mode == "clamp":
+        return _clamped(document(text, _rounded))
+    if not _fits(value):
+        raise Unfit(text)
+    return value
+
+
+def expected(base, typmod, is_key, mode, text):
+    """'mode' is dbmazz.unrepresentable."""
     if text is None:
         return None
+    try:
+        return _exact(base, typmod, is_key, mode, text)
+    except Unfit:
+        if mode == "error" or is_key:
+            raise
+        return _nearest(kind(base), text) if mode == "clamp" else None
+
+
+def _exact(base, typmod, is_key, mode, text):
     what = kind(base)
-    if what in ("float4", "float8", "numeric") and text.lstrip("-") in ("NaN", "Infinity"):
-        raise Unfit(text)
+    # numbers that are keys are a VARCHAR there, with PostgreSQL's own text
+    if is_key and what in ("float4", "float8", "numeric") or what == "text":
+        return text
+    if what == "numeric":
+        if decimal(typmod) and text == "NaN":
+            raise Unfit(text)
+        return text
+    if what in ("float4", "float8"):
+        if text.lstrip("-") in ("NaN", "Infinity"):
+            raise Unfit(text)
+        return _float4(text) if what == "float4" else float(text)
     if what in ("date", "timestamp", "timestamptz"):
         return _calendar(what, text)
     if what == "bytea":
         return text[2:]
-    # numbers that are keys are a VARCHAR there, with PostgreSQL's own text
-    if is_key and what in ("float4", "float8", "numeric") or what in ("text", "numeric"):
-        return text
     if what == "int":
         return int(text)
     if what == "bool":
         return text == "t"
-    if what == "float8":
-        return float(text)
-    if what == "float4":
-        return _float4(text)
-    return document(text)
+    return _json(mode, text)
+
+
+def _nearest(what, text):
+    """What is sent with 'clamp'."""
+    if text == "NaN":
+        return None
+    if what in ("float4", "float8"):
+        most = _FLOAT_MAX if what == "float4" else _DOUBLE_MAX
+        return -most if text[0] == "-" else most
+    early = text == "-infinity" or text.endswith(" BC")
+    if what == "date":
+        return "0001-01-01" if early else "9999-12-31"
+    return "0001-01-01 00:00:00.000000" if early else "9999-12-31 23:59:59.999999"
 
 
 def _calendar(what, text):
@@ -121,7 +186,7 @@ def _calendar(what, text):
     return _stamp(text)
 
 
-def observed(base, is_key, value):
+def observed(base, is_key, mode, value):
     """A value of the sandbox's canonical row in the form of expected()."""
     if value is None:
         return None
@@ -133,5 +198,5 @@ def observed(base, is_key, value):
     if what == "float8" and not isinstance(value, str):
         return float(value)
     if what == "json":
-        return document(value)
+        return document(value, _rounded if mode == "clamp" else Number)
     return value

@@ -7,8 +7,9 @@ from . import values
 from .values import Type
 
 RESERVED = ["select", "order", "user", "table", "default", "key", "from", "primary", "group"]
-ODD_NAMES = ["Mixed Case", "tàblé_日本", "we\"ird", "a.b?d&e=f%41#g", "sp ace", "dollar$1", "comma,name", "semi;colon",
-             "back\\slash", "per%cent", "colon:x", "single'quote", "-dash", "1digit", "Ünï", "plus+", "(paren)"]
+ODD_NAMES = ["Mixed Case", "tàblé_日本", "we\"ird", "a.b?d&e=f%41#g", "sp ace", "dollar$1", "comma,name",
+             "semi;colon", "back\\slash", "per%cent", "colon:x", "single'quote", "-dash", "1digit", "Ünï", "plus+",
+             "(paren)"]
 # StarRocks wants names of databases and tables from a smaller alphabet
 ODD_TABLES = ["Mixed Case", "tàblé_日本", "Orders", "ÜBER", "_under", "T" * 63, "ñ" * 31]
 
@@ -30,7 +31,6 @@ class Column:
     published: bool = True
     storage: str | None = None
     pool: list = field(default_factory=list)
-    json_null: bool = False
 
     @property
     def quoted(self):
@@ -46,27 +46,20 @@ class Column:
         """The values that this column's rows get, most of them."""
         if self.generated:
             return
-        self.json_null = "json_null" in features
         count = 12 if self.type.large else 120
-        self.pool = [self.make(rng) for _ in range(count)]
-        if "odd" in features and self.type.odd:
+        self.pool = [self.type.make(rng) for _ in range(count)]
+        # null would be sent for some of them
+        if "odd" in features and self.type.odd and not self.notnull:
             self.pool += [self.type.odd(rng) for _ in range(count // 10 + 1)]
-        if "float_max" in features and self.type.sql == "real":
-            self.pool += ["3.4028235e38", "-3.4028235e38"]
         if not self.notnull:
             self.pool += [None] * (count // 8)
-
-    def make(self, rng):
-        """JSON's own null is NULL at the target, which a column may refuse."""
-        value = self.type.make(rng)
-        return "0" if self.notnull and value.strip() == "null" and not self.json_null else value
 
     def width(self):
         return max((len(value.encode()) for value in self.pool if value), default=0)
 
     def value(self, rng):
         if rng.random() < 0.03 and not self.type.large:
-            return literal(self.make(rng))
+            return literal(self.type.make(rng))
         return literal(rng.choice(self.pool))
 
 
@@ -352,7 +345,8 @@ class Maker:
         key, leaves = column.quoted, {}
         if column.type.sql in ("boolean", "public.mood"):
             by = f"LIST ({key})"
-            leaves = {f"leaf{number}_0": f"FOR VALUES IN ({literal(column.type.key(0))})", f"leaf{number}_1": "DEFAULT"}
+            leaves = {f"leaf{number}_0": f"FOR VALUES IN ({literal(column.type.key(0))})",
+                      f"leaf{number}_1": "DEFAULT"}
         elif column.type.sql in ("integer", "bigint", "date", "numeric") and self.rng.random() < 0.6:
             by = f"RANGE ({key})"
             cuts = ["MINVALUE", *(literal(column.type.key(i)) for i in (5, 40)), "MAXVALUE"]

@@ -59,8 +59,8 @@ class Server:
 
     def start(self):
         with open(self.log, "ab") as log:
-            result = subprocess.run([os.path.join(self.bindir, "pg_ctl"), "-D", self.data, "-w", "-t", "60", "-l", self.log,
-                                     "start"], stdin=subprocess.DEVNULL, stdout=log, stderr=log, timeout=90, check=False)
+            command = [os.path.join(self.bindir, "pg_ctl"), "-D", self.data, "-w", "-t", "60", "-l", self.log, "start"]
+            result = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, timeout=90, check=False)
         if result.returncode != 0:
             raise OracleError(f"the server did not start; see {self.log}")
         self.running = True

@@ -142,6 +142,10 @@ def _points(count):
     return lambda rng: "(" + ",".join(_point(rng) for _ in range(count)) + ")"
 
 
+def _path(rng):
+    return rng.choice(["[{}]", "({})"]).format(",".join(_point(rng) for _ in range(3)))
+
+
 def _tsvector(rng):
     words = {"".join(rng.choices("abcdefghäö'", k=rng.randint(1, 6))) for _ in range(rng.randint(0, 6))}
     return " ".join("'" + word.replace("'", "''") + "'" + rng.choice(["", ":1", ":3A,7B", ":16383"])
@@ -180,14 +184,15 @@ def _numbers():
         Type("integer", _integer(-2**31, 2**31 - 1), key=lambda i: str(i * 131 - 70000)),
         Type("bigint", _integer(-2**63, 2**63 - 1), key=lambda i: str((i - 100) * 2**40 + i)),
         Type("oid", _integer(0, 2**32 - 1), key=lambda i: str(2**32 - 1 - i)),
-        Type("real", _mostly(_float4, "0", "-0", "1e-45", "3.4028233e38", "0.1", "16777217"),
+        Type("real", _mostly(_float4, "0", "-0", "1e-45", "3.4028235e38", "0.1", "16777217"),
              odd=_one_of("NaN", "Infinity", "-Infinity"), key=lambda i: f"{i}.25"),
         Type("double precision",
              _mostly(_float8, "0", "-0", "5e-324", "1.7976931348623157e308", "0.1", "9007199254740993", "1e23"),
              odd=_one_of("NaN", "Infinity", "-Infinity"), key=lambda i: f"{i / 8!r}e-5"),
         Type("numeric", _mostly(_numeric_any, "0", "0.00", "1.10", "1e-100", "-1e100"), key=lambda i: f"{i}.0",
              odd=_one_of("NaN", "Infinity", "-Infinity"), respell=lambda i: f"{i}.00"),
-        numeric(5, 2), numeric(10, 0), numeric(18, 18), numeric(38, 10), numeric(38, 0), numeric(39, 3), numeric(100, 50),
+        numeric(5, 2), numeric(10, 0), numeric(18, 18), numeric(38, 10), numeric(38, 0), numeric(39, 3),
+        numeric(100, 50),
         Type("numeric(4,-2)", small, key=lambda i: str(i * 100), keys=9000),
         Type("money", _mostly(small, "-92233720368547758.08", "92233720368547758.07", "0.01"), key=lambda i: str(i)),
         Type("int4range", _range(small, float), key=lambda i: f"[{i},{i + 5})"),
@@ -199,6 +204,10 @@ def _numbers():
         Type("oidvector", lambda rng: " ".join(_digits(rng, 5) for _ in range(rng.randint(0, 5))), element=False),
         Type("int2vector", lambda rng: " ".join(_digits(rng, 4) for _ in range(rng.randint(0, 5))), element=False),
     ]
+
+
+_ODD_JSON = ['"a\\u0000b"', '{"\\ud800": "\\udc00x"}', '[1, "\\ud83dx\\ude00"]', '{"a": 1e400}']
+_ODD_JSONB = ["12345678901234567890123", '{"n": [-9223372036854775809]}', "18446744073709551616", '[1e400, "x"]']
 
 
 def _strings():
@@ -215,13 +224,16 @@ def _strings():
         Type("uuid", lambda rng: str(uuid.UUID(int=rng.getrandbits(128))),
              key=lambda i: str(uuid.uuid5(uuid.NAMESPACE_URL, str(i)))),
         Type("bytea", _bytes, key=lambda i: f"\\x00ff{i:04x}"),
-        Type("xml", texts.xml, hashable=False), Type("json", texts.json, hashable=False), Type("jsonb", texts.json),
+        Type("xml", texts.xml, hashable=False),
+        Type("json", texts.json, odd=_one_of(*_ODD_JSON, *_ODD_JSONB), hashable=False),
+        Type("jsonb", texts.json, odd=_one_of(*_ODD_JSONB)),
         Type("bit(8)", lambda rng: _bits(rng, 8), key=lambda i: f"{i:08b}", keys=256, hashable=False),
         Type("bit varying(70)", lambda rng: _bits(rng, rng.randint(0, 70)), key=lambda i: f"{i:b}", hashable=False),
         Type("varbit", lambda rng: _bits(rng, rng.randint(0, 200)), hashable=False),
         Type("inet", _inet, key=lambda i: str(ipaddress.IPv4Address(2**31 + i))),
         Type("cidr", _cidr, key=lambda i: f"{ipaddress.IPv6Address(2**120 + i)}/128"),
-        Type("macaddr", lambda rng: rng.randbytes(6).hex(":"), key=lambda i: f"08:00:2b:01:{i >> 8:02x}:{i & 255:02x}"),
+        Type("macaddr", lambda rng: rng.randbytes(6).hex(":"),
+             key=lambda i: f"08:00:2b:01:{i >> 8:02x}:{i & 255:02x}"),
         Type("macaddr8", lambda rng: rng.randbytes(8).hex(":")),
         Type("tsvector", _tsvector, hashable=False),
         Type("tsquery", _one_of("'a' & !'b'", "'x':*AB | 'y'", "", "'ä' <-> 'ö' <2> 'z'"), hashable=False),
@@ -234,7 +246,7 @@ def _strings():
 def _times():
     far = _one_of("infinity", "-infinity", "0044-03-15 BC", "10000-01-01", "5874897-12-31")
     far_stamp = _one_of("infinity", "-infinity", "0044-03-15 12:00:00 BC", "10000-01-01 00:00:00",
-                        "294276-12-31 23:59:59.999999")
+                        "294276-12-30 12:00:00.5")
     day = lambda i: str(_DAY0 + datetime.timedelta(days=i))
     first, last = "0001-01-01", "9999-12-31"
     return [
@@ -253,15 +265,16 @@ def _times():
              key=lambda i: f"{i} days"),
         Type("interval day to second(3)", lambda rng: f"{rng.randint(-9, 9)} days {_time(rng)}"),
         Type("daterange", _range(_date, str)), Type("tsrange", _range(_stamp, str)),
-        Type("tstzrange", _range(lambda rng: _stamp(rng) + "+00", str)), Type("datemultirange", _multirange(_range(_date, str))),
+        Type("tstzrange", _range(lambda rng: _stamp(rng) + "+00", str)),
+        Type("datemultirange", _multirange(_range(_date, str))),
     ]
 
 
 def _shapes():
     return [
-        Type("point", _point, hashable=False), Type("lseg", lambda rng: f"[{_point(rng)},{_point(rng)}]", hashable=False),
-        Type("box", _points(2), hashable=False, element=False), Type("polygon", _points(4), hashable=False),
-        Type("path", lambda rng: rng.choice(["[{}]", "({})"]).format(",".join(_point(rng) for _ in range(3))), hashable=False),
+        Type("point", _point, hashable=False), Type("box", _points(2), hashable=False, element=False),
+        Type("lseg", lambda rng: f"[{_point(rng)},{_point(rng)}]", hashable=False),
+        Type("polygon", _points(4), hashable=False), Type("path", _path, hashable=False),
         Type("line", lambda rng: f"{{{rng.randint(1, 9)},{rng.uniform(-5, 5)},{rng.randint(0, 3)}}}", hashable=False),
         Type("circle", lambda rng: f"<{_point(rng)},{rng.randint(0, 50)}>", hashable=False),
     ]
@@ -270,10 +283,9 @@ def _shapes():
 def large_types():
     """Values that PostgreSQL keeps out of line."""
     return [
-        Type("text", texts.large, large=True), Type("bytea", lambda rng: "\\x" + rng.randbytes(rng.choice([2500, 9000])).hex(),
-                                                    large=True),
-        Type("varchar", texts.large, large=True),
-        Type("jsonb", lambda rng: '{"big": "%x", "n": 1}' % rng.getrandbits(4 * rng.choice([3000, 12000])), large=True),
+        Type("text", texts.large, large=True), Type("varchar", texts.large, large=True),
+        Type("bytea", lambda rng: "\\x" + rng.randbytes(rng.choice([2500, 9000])).hex(), large=True),
+        Type("jsonb", lambda rng: '{"n": 1, "big": "%x"}' % rng.getrandbits(rng.choice([12000, 48000])), large=True),
         Type("text[]", lambda rng: "{" + ",".join("%x" % rng.getrandbits(4000) for _ in range(9)) + "}", large=True),
         Type("numeric(1000,0)", lambda rng: _digits(rng, 1000)),
     ]
@@ -309,7 +321,8 @@ def array_of(element):
 
 def composite(sql, members):
     def make(rng):
-        return "(" + ",".join("" if rng.random() < 0.2 else texts.quote_item(member.make(rng)) for member in members) + ")"
+        items = ("" if rng.random() < 0.2 else texts.quote_item(member.make(rng)) for member in members)
+        return "(" + ",".join(items) + ")"
     return Type(sql, make, hashable=all(m.hashable for m in members))
 
 

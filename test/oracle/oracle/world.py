@@ -15,7 +15,7 @@ SHOWN = 20
 SESSIONS = 4
 
 
-def settings_of(seed):
+def settings_of(seed, features):
     """(of the server, of the pipeline): small batches and buffers, so that everything is cut somewhere."""
     rng = random.Random(f"{seed}/settings")
     server = {
@@ -33,6 +33,11 @@ def settings_of(seed):
         "checkpoint_interval": rng.choice(["10ms", "100ms", "1s"]),
         "max_connections": rng.choice([1, 2, 4, 8]),
     }
+    modes = rng.choice(["error", "error", "null", "clamp"])
+    pipeline["unrepresentable"] = modes if "odd" in features else "error"
+    compression = rng.choice(["none", "none", "gzip", "zstd", "lz4"])
+    if "compression" in features:
+        server["dbmazz.starrocks_compression"] = compression
     return server, pipeline
 
 
@@ -70,16 +75,19 @@ class World:
 
     def build(self):
         options = self.options
-        settings, own = settings_of(self.seed)
+        settings, own = settings_of(self.seed, options.features)
+        self.mode = own["unrepresentable"]
+        chosen = options.features - ({"odd"} if self.mode == "error" else set())
         self.sandbox = Sandbox(options.sandbox_python, options.sandbox_path, self.base)
         settings["dbmazz.starrocks_url"] = self.sandbox.url
         settings["dbmazz.starrocks_database"] = "oracle"
+        settings["dbmazz.starrocks_mysql_address"] = f"127.0.0.1:{self.sandbox.ports['mysql']}"
         self.server = Server(options.bindir, self.base, settings)
         self.server.start()
         with self.server.connect("postgres") as first:
             first.execute(f"CREATE DATABASE {DATABASE}")
         self.source = source = self.server.connect()
-        maker = schemas.Maker(self.seed, options.features, self.server.version)
+        maker = schemas.Maker(self.seed, chosen, self.server.version)
         self.schema = maker.make()
         self.types = maker.basic + maker.more
         source.execute("CREATE EXTENSION dbmazz")
@@ -153,6 +161,6 @@ class World:
         compared = 0
         for table in self.schema.tables:
             for relation in table.relations(self.schema.via_root):
-                comparison = compare.Comparison(self.source, self.schema, table, relation, self.report)
+                comparison = compare.Comparison(self.source, self.schema, table, relation, self.mode, self.report)
                 compared += comparison.run(self.sandbox, self.subscriber and self.subscriber.connection)
         return compared

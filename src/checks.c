@@ -26,6 +26,7 @@
 #include "sink.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
 /* Workers besides those of pipelines: launcher and scan. */

@@ -21,6 +21,7 @@ CORE_OBJS = \
 	src/core/json_check.o \
 	src/core/fit.o \
 	src/core/encode_json.o \
+	src/core/encode_csv.o \
 	src/core/body.o \
 	src/core/backoff.o \
 	src/core/label.o
@@ -40,6 +41,7 @@ OBJS = $(CORE_OBJS) \
 	src/sink.o \
 	src/worker.o \
 	src/relation.o \
+	src/relation_sets.o \
 	src/batcher_keys.o \
 	src/unfit.o \
 	src/batcher.o \

@@ -14,6 +14,7 @@
 #include "postgres.h"
 
 #include "batcher_private.h"
+#include "core/encode_csv.h"
 #include "debug_point.h"
 #include "guc.h"
 #include "miscadmin.h"
@@ -210,6 +211,26 @@ open_batch(DbmazzBatcher *b, DbmazzRelation *rel, DbmazzColumnSet *set)
 	return DBMAZZ_OK;
 }
 
+static bool
+is_csv(const DbmazzColumnSet *set)
+{
+	return (set->desc->flags & DBMAZZ_TABLE_CSV) != 0;
+}
+
+static DbmazzStatus
+encode(DbmazzBatchWriter *writer, const DbmazzColumnSet *set,
+	   const DbmazzRowSource *source, DbmazzRowOp op, DbmazzRowKey *key,
+	   DbmazzError *err)
+{
+	if (is_csv(set))
+		return op == DBMAZZ_ROW_DELETE ?
+			dbmazz_csv_delete(writer, set->plan, source, key, err) :
+			dbmazz_csv_upsert(writer, set->plan, source, key, err);
+	return op == DBMAZZ_ROW_DELETE ?
+		dbmazz_json_delete(writer, set->plan, source, key, err) :
+		dbmazz_json_upsert(writer, set->plan, source, key, err);
+}
+
 /* One attempt to write a row; on failure nothing of it is left. */
 static DbmazzStatus
 try_row(DbmazzBatcher *b, DbmazzRelation *rel, DbmazzColumnSet *set,
@@ -228,12 +249,7 @@ try_row(DbmazzBatcher *b, DbmazzRelation *rel, DbmazzColumnSet *set,
 	status = dbmazz_row_begin(&ob->writer);
 	if (status != DBMAZZ_OK)
 		return status;
-	if (op == DBMAZZ_ROW_DELETE)
-		status = dbmazz_json_delete(&ob->writer, set->plan, source, &key,
-									&b->error);
-	else
-		status = dbmazz_json_upsert(&ob->writer, set->plan, source, &key,
-									&b->error);
+	status = encode(&ob->writer, set, source, op, &key, &b->error);
 	if (status != DBMAZZ_OK)
 	{
 		dbmazz_queue_free_chain(b->p, dbmazz_row_abort(&ob->writer));
@@ -306,6 +322,9 @@ dbmazz_batcher_row(DbmazzBatcher *batcher, DbmazzRelation *rel,
 {
 	DbmazzStatus status;
 
+	/* the batches of both encodings are sealed in order, as those of sets are */
+	if (is_csv(set) && !dbmazz_csv_can_carry(set->plan, source))
+		set = dbmazz_relation_fallback(rel, set);
 	dbmazz_batcher_note_key(batcher, rel, set, source);
 	status = write_row(batcher, rel, set, source, op);
 	if (status == DBMAZZ_OK)

@@ -301,8 +301,9 @@ dbmazz_catalog_change_pipeline(const DbmazzPipelineRow *row)
 	add_text(&q, row->publication);
 	add_text(&q, row->server);
 	add_text_array(&q, row->settings);
+	add_text(&q, row->encoding);
 	run_alone(&q, "UPDATE dbmazz.pipeline SET publication = $2::name,"
-			  " server = $3::name, settings = $4 WHERE id = $1",
+			  " server = $3::name, settings = $4, encoding = $5 WHERE id = $1",
 			  SPI_OK_UPDATE);
 }
 

@@ -129,7 +129,10 @@ typedef struct DbmazzOption
 	const char *value;
 } DbmazzOption;
 
-#define DBMAZZ_ENCODING_JSON	0x01	/* see core/batch.h */
+#define DBMAZZ_ENCODING_JSON	0x01	/* see core/batch.h; every sink takes it */
+#define DBMAZZ_ENCODING_CSV		0x02	/* the sink's option "format" says whether
+								 * it wants that; single batches may be JSON
+								 * all the same: see DBMAZZ_TABLE_CSV */
 
 #define DBMAZZ_SINK_IDEMPOTENT	0x01	/* sending a batch twice does no harm */
 #define DBMAZZ_SINK_DDL			0x02	/* has a ddl callback */

@@ -120,7 +120,8 @@ decode(DbmazzPipeline *p, const DbmazzWorkerArg *arg)
 
 	relations = dbmazz_relations_create(TopMemoryContext, row->owner,
 										load_tables(arg->id),
-										pg_atomic_read_u64(&p->stream_lsn));
+										pg_atomic_read_u64(&p->stream_lsn),
+										strcmp(row->encoding, "csv") == 0);
 	wiring.batcher = dbmazz_batcher_create(TopMemoryContext, p, wait_event,
 										   dbmazz_decoder_confirm, p);
 	wiring.changes = dbmazz_changes_create(TopMemoryContext, p, relations,

@@ -191,9 +191,23 @@ check_copy(FunctionCallInfo fcinfo, int n)
 					 "copied.")));
 }
 
+/* What the destination wants (its option "format"), if the sink takes it. */
 static char *
-choose_encoding(const DbmazzSinkRoutine *routine)
+choose_encoding(const DbmazzPipelineRow *row)
 {
+	const DbmazzSinkRoutine *routine = dbmazz_sink_routine(row->sink);
+	const DbmazzOption *options;
+	int			noptions;
+	int			i;
+
+	options = dbmazz_sink_options(routine, row, &noptions);
+	for (i = 0; i < noptions; i++)
+	{
+		if ((routine->encodings & DBMAZZ_ENCODING_CSV) != 0 &&
+			strcmp(options[i].name, "format") == 0 &&
+			pg_strcasecmp(options[i].value, "csv") == 0)
+			return pstrdup("csv");
+	}
 	if ((routine->encodings & DBMAZZ_ENCODING_JSON) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -230,7 +244,7 @@ dbmazz_create_pipeline(PG_FUNCTION_ARGS)
 		row.settings = merge_settings(NIL, PG_GETARG_ARRAYTYPE_P(6));
 	(void) dbmazz_check_destination(&row);
 	dbmazz_check_settings(&row);
-	row.encoding = choose_encoding(dbmazz_sink_routine(row.sink));
+	row.encoding = choose_encoding(&row);
 	dbmazz_check_slot_name(row.slot);
 	dbmazz_check_slot_room(row.slot);
 	dbmazz_check_privileges(&row,
@@ -370,6 +384,7 @@ dbmazz_alter_pipeline(PG_FUNCTION_ARGS)
 	DbmazzPipelineRow row = *old;
 	bool		is_bare = PG_ARGISNULL(1) && PG_ARGISNULL(2) && PG_ARGISNULL(3);
 	bool		is_renaming;
+	bool		is_meant;
 
 	if (!PG_ARGISNULL(1))
 		row.publication = name_arg(fcinfo, 1, "publication");
@@ -399,7 +414,12 @@ dbmazz_alter_pipeline(PG_FUNCTION_ARGS)
 	if (is_renaming)
 		check_stopped(old, "table names");
 	dbmazz_check_settings(&row);
-	change_destination(&row, !same_destination(old, &row) || is_bare);
+	is_meant = is_bare || !same_destination(old, &row);
+	change_destination(&row, is_meant);
+	if (is_meant)
+		row.encoding = choose_encoding(&row);
+	if (strcmp(row.encoding, old->encoding) != 0)
+		check_stopped(old, "format of the rows");
 	change_names(&row, is_renaming || is_bare);
 	dbmazz_catalog_change_pipeline(&row);
 	dbmazz_guard_at_commit(DBMAZZ_AT_COMMIT_RECONFIGURE, row.id, NULL);

@@ -15,45 +15,21 @@
 #include "catalog/pg_index.h"
 #include "compat.h"
 #include "core/audit.h"
-#include "core/relmap.h"
 #include "core/typemap.h"
 #include "encoding.h"
 #include "guc.h"
 #include "lib/stringinfo.h"
 #include "nodes/bitmapset.h"
 #include "privilege.h"
-#include "relation.h"
+#include "relation_private.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/relcache.h"
 
-/* More sets than this of one table: start over (unlikely by far). */
-#define MAX_PARTIAL_SETS	256
-
-struct DbmazzRelations
-{
-	MemoryContext cxt;
-	Oid			owner;			/* of the pipeline */
-	DbmazzRelmap map;
-	DbmazzRelation **all;
-	int			nall;
-	int			maxall;
-	List	   *tables;			/* DbmazzTableRow */
-	XLogRecPtr	stream_lsn;
-	uint32		generation;
-
-	/* settings that never change in the middle of a life */
-	char	   *name_template;
-	DbmazzUnrepresentable unrepresentable;
-	bool		has_audit;
-	bool		soft_deletes;
-	DbmazzChangeLog change_log;
-};
-
 DbmazzRelations *
 dbmazz_relations_create(MemoryContext parent, Oid owner, List *tables,
-						XLogRecPtr stream_lsn)
+						XLogRecPtr stream_lsn, bool csv)
 {
 	MemoryContext cxt = AllocSetContextCreate(parent, "dbmazz relations",
 											  ALLOCSET_DEFAULT_SIZES);
@@ -68,6 +44,7 @@ dbmazz_relations_create(MemoryContext parent, Oid owner, List *tables,
 	r->has_audit = dbmazz_audit_columns;
 	r->soft_deletes = dbmazz_delete_mode == DBMAZZ_DELETE_SOFT;
 	r->change_log = dbmazz_change_log;
+	r->csv = csv;
 	r->maxall = 64;
 	r->all = MemoryContextAlloc(cxt, r->maxall * sizeof(*r->all));
 	dbmazz_relmap_init(&r->map,
@@ -308,15 +285,6 @@ has_good_names(const DbmazzParser *parser)
 	return true;
 }
 
-static DbmazzJsonPlan *
-make_plan(const DbmazzRelations *r, const DbmazzTableDesc *desc)
-{
-	DbmazzJsonPlan *plan = palloc(dbmazz_json_plan_size(desc));
-
-	dbmazz_json_plan_init(plan, desc, r->unrepresentable);
-	return plan;
-}
-
 /* Where the table's own position is, it counts; else the stream's. */
 static void
 find_position(DbmazzRelations *r, DbmazzRelation *rel)
@@ -484,6 +452,7 @@ dbmazz_relations_update(DbmazzRelations *relations, const DbmazzParser *parser,
 			"or the column; then drop the pipeline, create it again, and load "
 			"the table anew.";
 	}
+	dbmazz_relation_encoding(relations, desc);
 	RelationClose(heap);
 	if (dbmazz_desc_privilege(desc, relations->owner) != DBMAZZ_MAY_READ)
 		desc->flags |= DBMAZZ_TABLE_UNREADABLE;
@@ -505,6 +474,7 @@ dbmazz_relations_update(DbmazzRelations *relations, const DbmazzParser *parser,
 	else
 	{
 		rel = MemoryContextAllocZero(relations->cxt, sizeof(*rel));
+		rel->owner = relations;
 		rel->relid = relid;
 		rel->sealed_head = DBMAZZ_NO_SEGMENT;
 		remember(relations, rel);
@@ -517,7 +487,7 @@ dbmazz_relations_update(DbmazzRelations *relations, const DbmazzParser *parser,
 	rel->target = target;
 	rel->skip = strcmp(schema, "dbmazz") == 0;
 	rel->full.desc = desc;
-	rel->full.plan = make_plan(relations, desc);
+	rel->full.plan = dbmazz_relation_plan(relations, desc);
 	rel->full.open = NULL;
 	rel->partial = NULL;
 	rel->npartial = 0;
@@ -532,56 +502,4 @@ dbmazz_relations_update(DbmazzRelations *relations, const DbmazzParser *parser,
 	MemoryContextSwitchTo(old);
 	seal_namesakes(relations, rel, before_replace, arg);
 	return rel;
-}
-
-DbmazzColumnSet *
-dbmazz_relation_partial(DbmazzRelations *relations, DbmazzRelation *rel,
-						const bool *keep)
-{
-	int			n = rel->full.desc->ncolumns;
-	DbmazzColumnSet *set;
-	MemoryContext old;
-
-	for (set = rel->partial; set != NULL; set = set->next)
-	{
-		if (memcmp(set->keep, keep, n * sizeof(bool)) == 0)
-			return set;
-	}
-
-	/* forget the unused ones where a table comes with very many sets */
-	if (rel->npartial >= MAX_PARTIAL_SETS && rel->keys == NULL)
-	{
-		DbmazzColumnSet **link = &rel->partial;
-
-		while (*link != NULL)
-		{
-			DbmazzColumnSet *unused = *link;
-
-			if (unused->open != NULL)
-			{
-				link = &unused->next;
-				continue;
-			}
-			*link = unused->next;
-			pfree(unused->desc);
-			pfree(unused->plan);
-			pfree(unused->keep);
-			pfree(unused);
-			rel->npartial--;
-		}
-	}
-
-	old = MemoryContextSwitchTo(rel->cxt);
-	set = palloc0(sizeof(*set));
-	set->desc = palloc(dbmazz_desc_subset_size(rel->full.desc));
-	dbmazz_desc_subset(rel->full.desc, keep, ++relations->generation,
-					   set->desc);
-	set->plan = make_plan(relations, set->desc);
-	set->keep = palloc(n * sizeof(bool));
-	memcpy(set->keep, keep, n * sizeof(bool));
-	set->next = rel->partial;
-	rel->partial = set;
-	rel->npartial++;
-	MemoryContextSwitchTo(old);
-	return set;
 }

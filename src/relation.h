@@ -24,7 +24,8 @@ typedef struct DbmazzColumnSet
 	DbmazzTableDesc *desc;
 	DbmazzJsonPlan *plan;
 	bool	   *keep;			/* per column of the full description; NULL for
-								 * the full set */
+								 * all of them */
+	bool		is_fallback;	/* JSON, for rows that CSV cannot carry */
 	struct DbmazzOpenBatch *open;	/* the batcher's, or NULL */
 } DbmazzColumnSet;
 
@@ -38,8 +39,9 @@ typedef struct DbmazzRelation
 	bool		stopped;		/* the table has stopped: drop its changes */
 	XLogRecPtr	from_lsn;		/* drop transactions that committed before */
 	MemoryContext cxt;			/* of this description and its sets */
+	struct DbmazzRelations *owner;
 	DbmazzColumnSet full;
-	DbmazzColumnSet *partial;	/* list */
+	DbmazzColumnSet *partial;	/* list; also fallbacks, of 'full' too */
 	int			npartial;
 	int			naudit;			/* columns at the end that audit.h fills */
 	bool		is_log;			/* DBMAZZ_TABLE_LOG */
@@ -59,11 +61,12 @@ typedef struct DbmazzRelations DbmazzRelations;
 
 /*
  * Positions of tables, from dbmazz.pipeline_tables: List of DbmazzTableRow.
- * 'owner' is the pipeline's.
+ * 'owner' is the pipeline's; 'csv' its encoding, where that is possible.
  */
 extern DbmazzRelations *dbmazz_relations_create(MemoryContext parent,
 												Oid owner, List *tables,
-												XLogRecPtr stream_lsn);
+												XLogRecPtr stream_lsn,
+												bool csv);
 
 /* The relation of a change, or NULL if no Relation message came for it. */
 extern DbmazzRelation *dbmazz_relations_get(DbmazzRelations *relations,
@@ -90,5 +93,12 @@ extern DbmazzRelation *dbmazz_relations_update(DbmazzRelations *relations,
 extern DbmazzColumnSet *dbmazz_relation_partial(DbmazzRelations *relations,
 												DbmazzRelation *rel,
 												const bool *keep);
+
+/*
+ * The set of the same columns whose rows are JSON, for one that is CSV.  Made if
+ * it is new.
+ */
+extern DbmazzColumnSet *dbmazz_relation_fallback(DbmazzRelation *rel,
+												 const DbmazzColumnSet *set);
 
 #endif							/* DBMAZZ_RELATION_H */

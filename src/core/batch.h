@@ -22,6 +22,16 @@
  *		without key columns
  *				{"id":7,"name":"x"},
  *
+ *	  In the CSV encoding (DBMAZZ_TABLE_CSV) they are a line, key columns
+ *	  first, then the others in the description's order, then the operation:
+ *
+ *		upsert	7,"x ""y""",\N,0\n
+ *		delete	7							(open: no fields behind the key)
+ *
+ *	  A text is enclosed in '"', and such a byte in it is doubled; so are values
+ *	  that JSON has as strings.  \N is NULL; but readers take the text of these
+ *	  two characters for it too, so a row with such a text cannot be CSV.
+ *
  *	  A delete is left open because whoever ships it must add values for the
  *	  target's NOT NULL columns; see body.h.
  *
@@ -63,8 +73,8 @@ typedef struct DbmazzRowEntry
 {
 	uint32_t	offset;			/* of the first byte, from segment's start */
 	uint32_t	length;			/* of the row, separator included */
-	uint32_t	key_length;		/* of the encoded key columns, which begin one
-								 * byte behind the row's first */
+	uint32_t	key_length;		/* of the encoded key columns, which begin at
+								 * dbmazz_key_start() */
 	uint32_t	key_hash;
 	uint64_t	commit_lsn;		/* start of the commit record (B.final_lsn) */
 	uint32_t	sequence;		/* of the change in its transaction */
@@ -218,6 +228,13 @@ extern uint32_t dbmazz_row_copy(const DbmazzBatchView *batch,
 								const DbmazzSegment *segment,
 								const DbmazzRowEntry *entry, uint32_t from,
 								char *out, uint32_t len);
+
+/* Where the key columns begin, from the row's first byte. */
+static inline uint32_t
+dbmazz_key_start(const DbmazzTableDesc *table)
+{
+	return (table->flags & DBMAZZ_TABLE_CSV) != 0 ? 0 : 1;
+}
 
 /* Slots that dbmazz_dedup() needs for 'nrows' rows (a power of two). */
 extern uint32_t dbmazz_dedup_slots(uint32_t nrows);

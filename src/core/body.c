@@ -3,10 +3,11 @@
  *		The body of a load, read piece by piece from the batch's segments.
  *
  * NOTES
- *	  In the array framing a run of rows is sent with one copy per segment: the
- *	  bytes of neighbouring upserts are adjacent, separators included.  A run
- *	  ends before a row that is superseded or a delete, and with the entries of
- *	  its segment.  NDJSON needs another separator, so each row is a run.
+ *	  In the array framing and in CSV, a run of rows is sent with one copy per
+ *	  segment: the bytes of neighbouring upserts are adjacent, separators
+ *	  included.  A run ends before a row that is superseded or a delete, and with
+ *	  the entries of its segment.  NDJSON needs another separator, so each row is
+ *	  a run.
  */
 #include "core/body.h"
 
@@ -51,7 +52,7 @@ dbmazz_body_init(DbmazzBody *body, const DbmazzBatchView *batch,
 		nrows++;
 		size += entry->length;
 		if (entry->op == DBMAZZ_ROW_DELETE)
-			size += delete_tail.len + 1;
+			size += delete_tail.len + (framing == DBMAZZ_FRAME_CSV ? 0 : 1);
 	}
 	if (framing == DBMAZZ_FRAME_JSON_ARRAY)
 		size += nrows > 0 ? 1 : 2;	/* both brackets, one separator less */
@@ -132,7 +133,8 @@ next_run(DbmazzBody *body)
 	else
 	{
 		extend_run(body, segment);
-		if (body->rows_sent == body->nrows)
+		if (body->rows_sent == body->nrows &&
+			body->framing == DBMAZZ_FRAME_JSON_ARRAY)
 			body->left--;
 		body->state = BODY_ROWS;
 	}
@@ -159,7 +161,8 @@ advance(DbmazzBody *body)
 		case BODY_SEPARATOR:
 			if (body->framing == DBMAZZ_FRAME_NDJSON)
 				send_fixed(body, "\n", 1);
-			else if (body->rows_sent < body->nrows)
+			else if (body->framing == DBMAZZ_FRAME_JSON_ARRAY &&
+					 body->rows_sent < body->nrows)
 				send_fixed(body, ",", 1);
 			body->state = BODY_ROWS;
 			return true;

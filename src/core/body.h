@@ -20,14 +20,16 @@
 typedef enum DbmazzFraming
 {
 	DBMAZZ_FRAME_JSON_ARRAY,	/* [row,row] */
-	DBMAZZ_FRAME_NDJSON			/* row \n row \n */
+	DBMAZZ_FRAME_NDJSON,		/* row \n row \n */
+	DBMAZZ_FRAME_CSV			/* row row: of a CSV batch, with line ends */
 } DbmazzFraming;
 
 typedef struct DbmazzBody
 {
 	const DbmazzBatchView *batch;
 	DbmazzFraming framing;
-	DbmazzSpan	delete_tail;	/* closes a delete: ,"b":0,"__op":1} */
+	DbmazzSpan	delete_tail;	/* closes a delete: ,"b":0,"__op":1} or, in
+								 * CSV, with the end of its line, ,0,1\n */
 	uint64_t	size;			/* bytes of the whole body */
 	uint32_t	nrows;			/* rows in it */
 
@@ -44,6 +46,7 @@ typedef struct DbmazzBody
 /*
  * Prepare; computes size and nrows in one walk over the directory.
  * 'delete_tail' is not copied.  Batches without a row left give "[]" or "".
+ * Batches with DBMAZZ_TABLE_CSV go with FRAME_CSV, and only they.
  */
 extern void dbmazz_body_init(DbmazzBody *body, const DbmazzBatchView *batch,
 							 DbmazzFraming framing, DbmazzSpan delete_tail);

@@ -54,13 +54,14 @@ refill(const DbmazzBatchView *batch, Run *run)
 }
 
 static Run
-key_of(const DbmazzSegment *segment, const DbmazzRowEntry *entry)
+key_of(const DbmazzSegment *segment, const DbmazzRowEntry *entry,
+	   uint32_t start)
 {
 	Run			run;
 
 	run.segment = segment;
-	run.pos = (const char *) segment + entry->offset + 1;
-	run.left = segment->data_end - entry->offset - 1;
+	run.pos = (const char *) segment + entry->offset + start;
+	run.left = segment->data_end - entry->offset - start;
 	return run;
 }
 
@@ -94,13 +95,15 @@ same_key(const DbmazzBatchView *batch,
 		 const DbmazzSegment *a_segment, const DbmazzRowEntry *a,
 		 const DbmazzSegment *b_segment, const DbmazzRowEntry *b)
 {
+	uint32_t	start;
 	Run			a_key;
 	Run			b_key;
 
 	if (a->key_hash != b->key_hash || a->key_length != b->key_length)
 		return false;
-	a_key = key_of(a_segment, a);
-	b_key = key_of(b_segment, b);
+	start = dbmazz_key_start(batch->table);
+	a_key = key_of(a_segment, a, start);
+	b_key = key_of(b_segment, b, start);
 	if (a_key.left >= a->key_length && b_key.left >= b->key_length)
 		return memcmp(a_key.pos, b_key.pos, a->key_length) == 0;
 	return same_spanning_key(batch, a_key, b_key, a->key_length);

@@ -8,13 +8,10 @@
  *	  of a segment, take the slow way through dbmazz_row_put(), which may begin
  *	  another segment.
  */
-#include "core/encode_json.h"
+#include "core/encode_private.h"
 
 #include "core/fit.h"
 #include "core/json_value.h"
-
-/* Longest value that is written without looking for the segment's end. */
-#define SHORT_VALUE		256
 
 /* Labels are copied in steps of this many bytes, beyond their end. */
 #define LABEL_STEP		16
@@ -136,8 +133,8 @@ dbmazz_row_value(const DbmazzRowSource *source, const DbmazzJsonColumn *column)
 
 /* ---- errors ----------------------------------------------------------- */
 
-static DbmazzStatus
-no_space(DbmazzStatus status, DbmazzError *err)
+DbmazzStatus
+dbmazz_row_no_space(DbmazzStatus status, DbmazzError *err)
 {
 	return dbmazz_error_set(err, status, 0, status == DBMAZZ_ERR_LIMIT ?
 							"the row is too large" : "no room for the row");
@@ -162,18 +159,18 @@ bad_column(DbmazzStatus status, const DbmazzJsonPlan *plan,
 static DbmazzStatus
 put_long_string(DbmazzBatchWriter *writer, const char *p, size_t n)
 {
-	char		piece[6 * SHORT_VALUE];
+	char		piece[6 * DBMAZZ_SHORT_VALUE];
 
 	while (n > 0)
 	{
 		size_t		len = dbmazz_json_scan(p, n);
 		DbmazzStatus status = DBMAZZ_OK;
 
-		if (len >= SHORT_VALUE || len == n)
+		if (len >= DBMAZZ_SHORT_VALUE || len == n)
 			status = dbmazz_row_put(writer, p, len);
 		else
 		{
-			len = n < SHORT_VALUE ? n : SHORT_VALUE;
+			len = n < DBMAZZ_SHORT_VALUE ? n : DBMAZZ_SHORT_VALUE;
 			if ((size_t) (writer->limit - writer->pos) >= sizeof(piece))
 				writer->pos += dbmazz_json_escape(writer->pos, p, len);
 			else
@@ -214,20 +211,20 @@ put_document(DbmazzBatchWriter *writer, const char *p, size_t n)
 
 /*
  * A value of kind text, of any length, that is as its class demands.  Classes
- * that are never longer than SHORT_VALUE are not, if they are.
+ * that are never longer than DBMAZZ_SHORT_VALUE are not, if they are.
  */
 static DbmazzStatus
 put_text(DbmazzBatchWriter *writer, const DbmazzValue *value,
 		 uint8_t value_class)
 {
-	char		encoded[DBMAZZ_JSON_ROOM(SHORT_VALUE)];
+	char		encoded[DBMAZZ_JSON_ROOM(DBMAZZ_SHORT_VALUE)];
 	const char *p = value->data;
 	size_t		n = value->len;
 	DbmazzStatus status;
 
 	if (value_class == DBMAZZ_VALUE_JSON)
 		return dbmazz_row_put(writer, p, n);
-	if (n <= SHORT_VALUE)
+	if (n <= DBMAZZ_SHORT_VALUE)
 	{
 		const char *end = dbmazz_put_value(encoded, value, value_class);
 
@@ -250,9 +247,9 @@ put_text(DbmazzBatchWriter *writer, const DbmazzValue *value,
 static bool
 is_fine(const DbmazzValue *value, uint8_t value_class)
 {
-	char		encoded[DBMAZZ_JSON_ROOM(SHORT_VALUE)];
+	char		encoded[DBMAZZ_JSON_ROOM(DBMAZZ_SHORT_VALUE)];
 
-	if (value->len <= SHORT_VALUE)
+	if (value->len <= DBMAZZ_SHORT_VALUE)
 		return dbmazz_put_value(encoded, value, value_class) != NULL;
 	switch (value_class)
 	{
@@ -270,6 +267,36 @@ is_fine(const DbmazzValue *value, uint8_t value_class)
 	}
 }
 
+DbmazzStatus
+dbmazz_row_fit(const DbmazzJsonPlan *plan, const DbmazzJsonColumn *column,
+			   const DbmazzValue **value, DbmazzValue *fitted,
+			   DbmazzError *err)
+{
+	uint8_t		value_class = column->value_class;
+	DbmazzUnrepresentable policy = plan->unrepresentable;
+	DbmazzStatus status;
+
+	if (*value == NULL)
+		return bad_column(DBMAZZ_ERR_MALFORMED, plan, column,
+						  "the value is not in the change", err);
+	if ((*value)->kind == DBMAZZ_VALUE_NULL)
+		return (column->flags & DBMAZZ_COLUMN_KEY) == 0 ? DBMAZZ_OK :
+			bad_column(DBMAZZ_ERR_MALFORMED, plan, column,
+					   "the key column is null", err);
+	if ((*value)->kind != DBMAZZ_VALUE_TEXT)
+		return bad_column(DBMAZZ_ERR_UNSUPPORTED, plan, column,
+						  "the value is in binary form", err);
+	if (is_fine(*value, value_class) &&
+		!dbmazz_is_too_long(*value, value_class, column->flags, policy))
+		return DBMAZZ_OK;
+	status = dbmazz_fit(*value, value_class, column->flags, policy, fitted,
+						err);
+	if (status != DBMAZZ_OK)
+		err->column = (uint32_t) (column - plan->columns) + 1;
+	*value = fitted;
+	return status;
+}
+
 /*
  * A column that needs more than the segment's free room, or might, or that the
  * target cannot hold.
@@ -284,32 +311,13 @@ put_slowly(DbmazzBatchWriter *writer, const DbmazzJsonPlan *plan,
 	DbmazzValue fitted;
 	DbmazzStatus status;
 
-	if (value->kind == DBMAZZ_VALUE_NULL)
-	{
-		if (column->flags & DBMAZZ_COLUMN_KEY)
-			return bad_column(DBMAZZ_ERR_MALFORMED, plan, column,
-							  "the key column is null", err);
-	}
-	else if (value->kind != DBMAZZ_VALUE_TEXT)
-		return bad_column(DBMAZZ_ERR_UNSUPPORTED, plan, column,
-						  "the value is in binary form", err);
-	else if (!is_fine(value, value_class) ||
-			 dbmazz_is_too_long(value, value_class, column->flags, policy))
-	{
-		status = dbmazz_fit(value, value_class, column->flags, policy,
-							&fitted, err);
-		if (status != DBMAZZ_OK)
-		{
-			err->column = (uint32_t) (column - plan->columns) + 1;
-			return status;
-		}
-		value = &fitted;
-	}
-
+	status = dbmazz_row_fit(plan, column, &value, &fitted, err);
+	if (status != DBMAZZ_OK)
+		return status;
 	status = dbmazz_row_put(writer, (const char *) plan + column->label,
 							column->label_len);
 	if (status != DBMAZZ_OK)
-		return no_space(status, err);
+		return dbmazz_row_no_space(status, err);
 	if (value->kind == DBMAZZ_VALUE_NULL)
 		status = dbmazz_row_put(writer, "null", 4);
 	else if (value_class == DBMAZZ_VALUE_JSON && value == &fitted &&
@@ -317,7 +325,7 @@ put_slowly(DbmazzBatchWriter *writer, const DbmazzJsonPlan *plan,
 		status = put_document(writer, value->data, value->len);
 	else
 		status = put_text(writer, value, value_class);
-	return status == DBMAZZ_OK ? DBMAZZ_OK : no_space(status, err);
+	return status == DBMAZZ_OK ? DBMAZZ_OK : dbmazz_row_no_space(status, err);
 }
 
 /* Up to LABEL_STEP - 1 bytes behind the label's end are overwritten. */
@@ -354,7 +362,7 @@ put_columns(DbmazzBatchWriter *writer, const DbmazzJsonPlan *plan,
 		if (__builtin_expect(value == NULL, 0))
 			return bad_column(DBMAZZ_ERR_MALFORMED, plan, column,
 							  "the value is not in the change", err);
-		if (__builtin_expect(value->len <= SHORT_VALUE &&
+		if (__builtin_expect(value->len <= DBMAZZ_SHORT_VALUE &&
 							 room >= column->label_len + LABEL_STEP +
 							 DBMAZZ_JSON_ROOM(value->len), 1))
 		{
@@ -422,7 +430,7 @@ dbmazz_json_upsert(DbmazzBatchWriter *writer, const DbmazzJsonPlan *plan,
 		status = dbmazz_row_put(writer, OP_UPSERT, strlen(OP_UPSERT));
 	else
 		status = dbmazz_row_put(writer, OP_NONE, strlen(OP_NONE));
-	return status == DBMAZZ_OK ? DBMAZZ_OK : no_space(status, err);
+	return status == DBMAZZ_OK ? DBMAZZ_OK : dbmazz_row_no_space(status, err);
 }
 
 DbmazzStatus

@@ -66,6 +66,7 @@ typedef struct DbmazzColumnDesc
 									 * a primary key: no key columns here */
 #define DBMAZZ_TABLE_UNREADABLE	0x04	/* the pipeline's owner could not read it
 										 * when the changes were made */
+#define DBMAZZ_TABLE_CSV		0x08	/* rows are CSV, else JSON; see batch.h */
 
 typedef struct DbmazzTableDesc
 {

@@ -24,6 +24,7 @@ static const Group groups[] = {
 	{"batch", test_batch},
 	{"body", test_body},
 	{"bytes", test_bytes},
+	{"csv", test_csv},
 	{"dedup", test_dedup},
 	{"encode", test_encode},
 	{"encode_random", test_encode_random},

@@ -47,6 +47,7 @@ extern void test_backoff(void);
 extern void test_batch(void);
 extern void test_body(void);
 extern void test_bytes(void);
+extern void test_csv(void);
 extern void test_dedup(void);
 extern void test_encode(void);
 extern void test_encode_random(void);

@@ -13,6 +13,8 @@
 #include <stdlib.h>
 
 #include "core/body.h"
+#include "core/encode_csv.h"
+#include "csv_read.h"
 #include "helpers.h"
 #include "json_read.h"
 #include "random_values.h"
@@ -21,6 +23,7 @@
 #define MAX_ROWS		40
 #define NSEGMENTS		128
 #define TAIL			",\"filler\":0,\"__op\":1}"
+#define CSV_TAIL		",\\N,1\n"
 
 typedef struct Row
 {
@@ -34,6 +37,7 @@ typedef struct Row
 typedef struct Trip
 {
 	Choices		choices;
+	bool		csv;
 	uint32_t	ncolumns;
 	uint32_t	nkeys;
 	char		names[MAX_COLUMNS][40];
@@ -90,7 +94,8 @@ make_table(Trip *trip)
 		buffer_free(&name);
 		trip->specs[i].name = trip->names[i];
 		trip->specs[i].value_class = (uint8_t) choose(&trip->choices, DBMAZZ_LAST_VALUE_CLASS + 1);
-		if (i < trip->nkeys && trip->specs[i].value_class == DBMAZZ_VALUE_JSON)
+		if ((i < trip->nkeys || trip->csv) &&
+			trip->specs[i].value_class == DBMAZZ_VALUE_JSON)
 			trip->specs[i].value_class = DBMAZZ_VALUE_STRING;
 		trip->specs[i].flags = i < trip->nkeys ? DBMAZZ_COLUMN_KEY : 0;
 	}
@@ -120,14 +125,17 @@ encode(Trip *trip, Row *row, bool is_right)
 		row->op == 'D' ? &parser.old_tuple : &parser.new_tuple, NULL, false
 	};
 	DbmazzRowKey key;
-	DbmazzStatus status = dbmazz_row_begin(&trip->writer);
+	DbmazzStatus status;
 
+	if (trip->csv && !dbmazz_csv_can_carry(trip->plan, &source))
+		return NULL;			/* such rows go another way */
+	status = dbmazz_row_begin(&trip->writer);
 	if (status == DBMAZZ_OK && row->op == 'D')
-		status = dbmazz_json_delete(&trip->writer, trip->plan, &source, &key,
-									&err);
+		status = (trip->csv ? dbmazz_csv_delete : dbmazz_json_delete)
+			(&trip->writer, trip->plan, &source, &key, &err);
 	else if (status == DBMAZZ_OK)
-		status = dbmazz_json_upsert(&trip->writer, trip->plan, &source, &key,
-									&err);
+		status = (trip->csv ? dbmazz_csv_upsert : dbmazz_json_upsert)
+			(&trip->writer, trip->plan, &source, &key, &err);
 	if (status == DBMAZZ_OK)
 	{
 		if (key.hash != dbmazz_json_key_hash(trip->plan, &source))
@@ -316,6 +324,58 @@ read_row(const Trip *trip, const Row *row, const char *p, const char *end)
 	return json_expect(p, end, '}');
 }
 
+/* What a field of CSV must be for a value. */
+static bool
+same_field(uint8_t value_class, const Buffer *value, const Buffer *field)
+{
+	switch ((DbmazzValueClass) value_class)
+	{
+		case DBMAZZ_VALUE_BOOL:
+			return same_bytes(field->data, field->len,
+							  value->data[0] == 't' ? "true" : "false",
+							  value->data[0] == 't' ? 4 : 5);
+		case DBMAZZ_VALUE_BYTEA:
+			return same_bytes(field->data, field->len, value->data + 2,
+							  value->len - 2);
+		case DBMAZZ_VALUE_TIMESTAMPTZ:
+			return same_bytes(field->data, field->len, value->data,
+							  value->len - 3);
+		default:
+			return same_bytes(field->data, field->len, value->data,
+							  value->len);
+	}
+}
+
+static const char *
+read_line(const Trip *trip, const Row *row, const char *p, const char *end)
+{
+	uint32_t	n = row->op == 'D' ? trip->nkeys + 1 : trip->ncolumns;
+	Buffer		field = {0};
+	bool		is_last = false;
+	bool		same = true;
+	uint32_t	i;
+
+	for (i = 0; i < n && p != NULL && same; i++)
+	{
+		p = csv_read(p, end, &field, &is_last);
+		if (is_last)
+			same = false;
+		else if ((row->op == 'D' && i == trip->nkeys) || row->is_null[i])
+			same = same_bytes(field.data, field.len, "\\N", 2);
+		else
+			same = same_field(trip->specs[i].value_class, &row->values[i],
+							  &field);
+	}
+	if (p != NULL && same)
+	{
+		p = csv_read(p, end, &field, &is_last);
+		same = is_last && same_bytes(field.data, field.len,
+									 row->op == 'D' ? "1" : "0", 1);
+	}
+	buffer_free(&field);
+	return same ? p : NULL;
+}
+
 /* A later row with the same key values?  Only taken rows count. */
 static bool
 is_superseded(const Trip *trip, uint32_t number)
@@ -358,10 +418,11 @@ compare(const Trip *trip, DbmazzFraming framing, const Buffer *text,
 			continue;
 		if (is_array && seen > 0 && (p = json_expect(p, end, ',')) == NULL)
 			return "no comma";
-		p = read_row(trip, row, p, end);
+		p = trip->csv ? read_line(trip, row, p, end) :
+			read_row(trip, row, p, end);
 		if (p == NULL)
 			return "a row is not what was put in";
-		if (!is_array && (p == end || *p++ != '\n'))
+		if (framing == DBMAZZ_FRAME_NDJSON && (p == end || *p++ != '\n'))
 			return "no end of line";
 		seen++;
 	}
@@ -375,7 +436,8 @@ compare(const Trip *trip, DbmazzFraming framing, const Buffer *text,
 static const char *
 check_body(Trip *trip, DbmazzFraming framing, uint32_t nleft)
 {
-	static const DbmazzSpan tail = {TAIL, sizeof(TAIL) - 1};
+	static const DbmazzSpan json_tail = {TAIL, sizeof(TAIL) - 1};
+	static const DbmazzSpan csv_tail = {CSV_TAIL, sizeof(CSV_TAIL) - 1};
 	size_t		step = 1 + choose(&trip->choices, 256) * (choose(&trip->choices, 2) ? 97 : 1);
 	Buffer		text = {0};
 	DbmazzBody	body;
@@ -383,7 +445,8 @@ check_body(Trip *trip, DbmazzFraming framing, uint32_t nleft)
 	char	   *piece;
 	size_t		n;
 
-	dbmazz_body_init(&body, &trip->view, framing, tail);
+	dbmazz_body_init(&body, &trip->view, framing,
+					 trip->csv ? csv_tail : json_tail);
 	if (body.size > 10000)		/* else reading is most of the time */
 		step += body.size / 100;
 	piece = must_alloc(step);
@@ -420,8 +483,9 @@ run(Trip *trip)
 	trip->view = pool_view(&pool, &trip->writer, trip->desc);
 	nleft = dbmazz_dedup(&trip->view, slots,
 						 dbmazz_dedup_slots(trip->view.nrows));
-	wrong = check_body(trip, DBMAZZ_FRAME_JSON_ARRAY, nleft);
-	if (wrong == NULL)
+	wrong = check_body(trip, trip->csv ? DBMAZZ_FRAME_CSV :
+					   DBMAZZ_FRAME_JSON_ARRAY, nleft);
+	if (wrong == NULL && !trip->csv)
 		wrong = check_body(trip, DBMAZZ_FRAME_NDJSON, nleft);
 	return wrong;
 }
@@ -441,8 +505,11 @@ roundtrip(const uint8_t *data, size_t len)
 	trip.choices.data = data;
 	trip.choices.left = len;
 	plan_policy = choose(&trip.choices, 3);
+	trip.csv = choose(&trip.choices, 3) == 2;
 	make_table(&trip);
 	trip.desc = make_desc(trip.specs, trip.ncolumns);
+	if (trip.csv)
+		trip.desc->flags |= DBMAZZ_TABLE_CSV;
 	trip.plan = make_plan(trip.desc);
 	wrong = "the batch did not begin";
 	if (dbmazz_batch_begin(&trip.writer, pool_alloc, &pool,

@@ -109,6 +109,14 @@ dbmazz_sr_load_headers(DbmazzSrText *headers, const DbmazzSrConfig *config,
 		[DBMAZZ_COMPRESS_ZSTD] = "zstd",
 		[DBMAZZ_COMPRESS_LZ4] = "lz4_frame"
 	};
+	/* with CSV the format says how it is compressed */
+	static const char *const csv_formats[] = {
+		[DBMAZZ_COMPRESS_NONE] = "csv",
+		[DBMAZZ_COMPRESS_GZIP] = "gzip",
+		[DBMAZZ_COMPRESS_ZSTD] = "zstd",
+		[DBMAZZ_COMPRESS_LZ4] = "lz4"
+	};
+	uint16_t	flags = request->batch->table->flags;
 	int64_t		timeout_s = (config->load_timeout_ms + 999) / 1000;
 
 #define LINE(...) \
@@ -117,16 +125,26 @@ dbmazz_sr_load_headers(DbmazzSrText *headers, const DbmazzSrConfig *config,
 
 	dbmazz_sr_text_clear(headers);
 	LINE("label: %s", request->label);
-	LINE("format: json");
-	LINE("strip_outer_array: true");
-	LINE("ignore_json_size: true");
+	if ((flags & DBMAZZ_TABLE_CSV) != 0)
+	{
+		LINE("format: %s", csv_formats[config->compression]);
+		LINE("column_separator: \\x2C");
+		LINE("row_delimiter: \\x0A");
+		LINE("enclose: \"");
+	}
+	else
+	{
+		LINE("format: json");
+		LINE("strip_outer_array: true");
+		LINE("ignore_json_size: true");
+		if (config->compression != DBMAZZ_COMPRESS_NONE)
+			LINE("compression: %s", compressions[config->compression]);
+	}
 	LINE("strict_mode: true");
 	LINE("max_filter_ratio: 0");
 	LINE("timeout: %lld", (long long) timeout_s);
 	LINE("columns: %s", plan->columns);
-	if (config->compression != DBMAZZ_COMPRESS_NONE)
-		LINE("compression: %s", compressions[config->compression]);
-	if ((request->batch->table->flags & DBMAZZ_TABLE_PARTIAL) != 0)
+	if ((flags & DBMAZZ_TABLE_PARTIAL) != 0)
 	{
 		LINE("partial_update: true");
 		LINE("partial_update_mode: row");

@@ -195,12 +195,7 @@ schema_ended(DbmazzSrJob *job)
 static void
 ask_backend(DbmazzSrJob *job)
 {
-	DbmazzSpan	tail;
-
-	tail.data = job->plan->delete_tail;
-	tail.len = job->plan->delete_tail_len;
-	dbmazz_body_init(&job->body, job->request->batch, DBMAZZ_FRAME_JSON_ARRAY,
-					 tail);
+	dbmazz_sr_plan_body(job->plan, job->request->batch, &job->body);
 	if (job->body.nrows == 0)
 	{
 		/* The server takes an empty load for an error. */

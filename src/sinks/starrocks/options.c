@@ -33,6 +33,7 @@ typedef enum OptionIndex
 	OPT_BE_ADDRESS,
 	OPT_COMPRESSION,
 	OPT_MYSQL_ADDRESS,
+	OPT_FORMAT,
 	OPT_COUNT
 } OptionIndex;
 
@@ -104,6 +105,11 @@ const DbmazzOptionDef dbmazz_sr_option_defs[DBMAZZ_SR_OPTIONS] = {
 		"mysql_address", DBMAZZ_OPTION_STRING, 0, NULL, 0, 0,
 		"Address, host[:port], of one frontend's MySQL port, for TRUNCATE."
 	},
+	[OPT_FORMAT] = {
+		"format", DBMAZZ_OPTION_STRING, 0, "json", 0, 0,
+		"The form of rows in a load: json, or csv, which StarRocks 3.2.3 or "
+		"newer reads right."
+	},
 };
 
 static bool find_values(const DbmazzOption *options, int noptions,
@@ -119,8 +125,9 @@ static bool parse_ms(const char *text, const DbmazzOptionDef *def,
 					 int64_t *value, DbmazzError *err);
 static bool parse_bool(const char *text, const DbmazzOptionDef *def,
 					   bool *value, DbmazzError *err);
-static bool parse_compression(DbmazzSrConfig *config, const char *text,
-							  DbmazzError *err);
+static bool parse_choice(const char *text, const DbmazzOptionDef *def,
+						 const char *const *names, int *value,
+						 DbmazzError *err);
 static bool check_texts(const DbmazzSrConfig *config, DbmazzError *err);
 static int	compare_urls(const void *a, const void *b);
 
@@ -129,8 +136,18 @@ dbmazz_sr_config_create(const DbmazzOption *options, int noptions,
 						DbmazzError *err)
 {
 	const DbmazzOptionDef *defs = dbmazz_sr_option_defs;
+	static const char *const compressions[] = {
+		[DBMAZZ_COMPRESS_NONE] = "none",
+		[DBMAZZ_COMPRESS_GZIP] = "gzip",
+		[DBMAZZ_COMPRESS_ZSTD] = "zstd",
+		[DBMAZZ_COMPRESS_LZ4] = "lz4",
+		NULL
+	};
+	static const char *const formats[] = {"json", "csv", NULL};
 	const char *values[OPT_COUNT];
 	DbmazzSrConfig *config = calloc(1, sizeof(*config));
+	int			compression = 0;
+	int			format;
 	bool		ok;
 
 	dbmazz_error_reset(err);
@@ -156,7 +173,10 @@ dbmazz_sr_config_create(const DbmazzOption *options, int noptions,
 		parse_mysql(config, values[OPT_MYSQL_ADDRESS], err) &&
 		parse_bool(values[OPT_TLS_VERIFY], &defs[OPT_TLS_VERIFY],
 				   &config->tls_verify, err) &&
-		parse_compression(config, values[OPT_COMPRESSION], err) &&
+		parse_choice(values[OPT_COMPRESSION], &defs[OPT_COMPRESSION],
+					 compressions, &compression, err) &&
+		parse_choice(values[OPT_FORMAT], &defs[OPT_FORMAT], formats, &format,
+					 err) &&
 		parse_ms(values[OPT_CONNECT_TIMEOUT], &defs[OPT_CONNECT_TIMEOUT],
 				 &config->connect_timeout_ms, err) &&
 		parse_ms(values[OPT_REQUEST_TIMEOUT], &defs[OPT_REQUEST_TIMEOUT],
@@ -172,6 +192,7 @@ dbmazz_sr_config_create(const DbmazzOption *options, int noptions,
 		dbmazz_sr_config_release(config);
 		return NULL;
 	}
+	config->compression = (DbmazzCompression) compression;
 	return config;
 }
 
@@ -245,7 +266,8 @@ find_values(const DbmazzOption *options, int noptions, const char **values,
 							  "password, connect_timeout, request_timeout, "
 							  "expect_timeout, load_timeout, low_speed_time, "
 							  "ca_file, tls_verify, be_address, "
-							  "compression, mysql_address.");
+							  "compression, mysql_address, "
+							  "format.");
 			return false;
 		}
 		if (options[i].value != NULL)
@@ -481,27 +503,29 @@ parse_bool(const char *text, const DbmazzOptionDef *def, bool *value,
 	return false;
 }
 
+/* '*value' becomes the place among the names, which end with NULL. */
 static bool
-parse_compression(DbmazzSrConfig *config, const char *text, DbmazzError *err)
+parse_choice(const char *text, const DbmazzOptionDef *def,
+			 const char *const *names, int *value, DbmazzError *err)
 {
-	static const char *const names[] = {
-		[DBMAZZ_COMPRESS_NONE] = "none",
-		[DBMAZZ_COMPRESS_GZIP] = "gzip",
-		[DBMAZZ_COMPRESS_ZSTD] = "zstd",
-		[DBMAZZ_COMPRESS_LZ4] = "lz4"
-	};
-	size_t		i;
+	char		list[64] = "";
+	int			i;
 
-	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+	for (i = 0; names[i] != NULL; i++)
 	{
-		if (strcasecmp(text, names[i]) != 0)
-			continue;
-		config->compression = (DbmazzCompression) i;
-		return true;
+		size_t		len = strlen(list);
+
+		if (strcasecmp(text, names[i]) == 0)
+		{
+			*value = i;
+			return true;
+		}
+		(void) snprintf(list + len, sizeof(list) - len, "%s%s",
+						i > 0 ? ", " : "", names[i]);
 	}
 	dbmazz_error_set(err, DBMAZZ_ERR_MALFORMED, 0,
-					 "option \"compression\" is not valid");
-	dbmazz_error_hint(err, "Write none, gzip, zstd or lz4.");
+					 "option \"%s\" is not valid", def->name);
+	dbmazz_error_hint(err, "It is one of: %s.", list);
 	return false;
 }
 

@@ -34,7 +34,7 @@ typedef struct DbmazzSrConfig
 	int64_t		low_speed_time_ms;
 } DbmazzSrConfig;
 
-#define DBMAZZ_SR_OPTIONS	14
+#define DBMAZZ_SR_OPTIONS	15
 
 extern const DbmazzOptionDef dbmazz_sr_option_defs[DBMAZZ_SR_OPTIONS];
 

@@ -34,6 +34,8 @@ static bool check_names(const DbmazzTableDesc *desc, DbmazzError *err);
 static bool check_missing(const DbmazzTableDesc *desc,
 						  const DbmazzSrSchema *schema, const char *database,
 						  DbmazzError *err);
+static bool check_format(const DbmazzTableDesc *desc,
+						 const DbmazzSrSchema *schema, DbmazzError *err);
 static bool check_keys(const DbmazzTableDesc *desc,
 					   const DbmazzSrSchema *schema, const char *database,
 					   DbmazzError *err);
@@ -52,6 +54,7 @@ static void write_columns(DbmazzSrText *text, const DbmazzTableDesc *desc,
 						  const DbmazzSrSchema *schema);
 static void write_tail(DbmazzSrText *text, const DbmazzTableDesc *desc,
 					   const DbmazzSrSchema *schema);
+static bool is_csv(const DbmazzTableDesc *desc);
 static const char *filler(DbmazzSrType type);
 
 uint64_t
@@ -92,6 +95,16 @@ dbmazz_sr_plan_create(const DbmazzTableDesc *desc,
 }
 
 void
+dbmazz_sr_plan_body(const DbmazzSrPlan *plan, const DbmazzBatchView *batch,
+					DbmazzBody *body)
+{
+	DbmazzSpan	tail = {plan->delete_tail, plan->delete_tail_len};
+
+	dbmazz_body_init(body, batch, is_csv(batch->table) ? DBMAZZ_FRAME_CSV :
+					 DBMAZZ_FRAME_JSON_ARRAY, tail);
+}
+
+void
 dbmazz_sr_plan_release(DbmazzSrPlan *plan)
 {
 	if (plan == NULL || --plan->refs > 0)
@@ -120,6 +133,7 @@ compare(const DbmazzTableDesc *desc, const DbmazzSrSchema *schema,
 	return check_names(desc, err) &&
 		check_missing(desc, schema, database, err) &&
 		check_types(desc, schema, database, err) &&
+		check_format(desc, schema, err) &&
 		check_keys(desc, schema, database, err) &&
 		check_unfilled(desc, schema, database, err);
 }
@@ -189,6 +203,31 @@ check_missing(const DbmazzTableDesc *desc, const DbmazzSrSchema *schema,
 	}
 	free(missing);
 	return nmissing == 0;
+}
+
+/* A text goes into a JSON column as a string by JSON, but not by CSV. */
+static bool
+check_format(const DbmazzTableDesc *desc, const DbmazzSrSchema *schema,
+			 DbmazzError *err)
+{
+	int			i;
+
+	for (i = 0; i < desc->ncolumns && is_csv(desc); i++)
+	{
+		const char *name = dbmazz_desc_text(desc, desc->columns[i].name);
+
+		if (dbmazz_sr_schema_find(schema, name)->type != DBMAZZ_SR_TYPE_JSON)
+			continue;
+		dbmazz_error_set(err, DBMAZZ_ERR_UNSUPPORTED, 0,
+						 "column \"%s\" of target table \"%s\" is of type "
+						 "JSON, and rows are sent as CSV", name,
+						 dbmazz_desc_text(desc, desc->target));
+		dbmazz_error_hint(err, "Make it a column of type VARCHAR, or set the "
+						  "option format of the destination to json: stop the "
+						  "pipeline, alter it, and start it.");
+		return false;
+	}
+	return true;
 }
 
 /* The same key columns on both sides, in any order. */
@@ -354,7 +393,13 @@ list_name(char list[LIST_SIZE], const char *name)
 	strcpy(list + len + size, "\"");
 }
 
-/* `a`,`b`,`b`=to_binary(`b`,'hex') */
+static bool
+is_csv(const DbmazzTableDesc *desc)
+{
+	return (desc->flags & DBMAZZ_TABLE_CSV) != 0;
+}
+
+/* `a`,`b`,`b`=to_binary(`b`,'hex'); in CSV all fields of a line come first */
 static void
 write_columns(DbmazzSrText *text, const DbmazzTableDesc *desc,
 			  const DbmazzSrSchema *schema)
@@ -368,6 +413,8 @@ write_columns(DbmazzSrText *text, const DbmazzTableDesc *desc,
 		dbmazz_sr_text_ident(text,
 							 dbmazz_desc_text(desc, desc->columns[i].name));
 	}
+	if (is_csv(desc))
+		dbmazz_sr_text_addf(text, ",__op");
 	for (i = 0; i < desc->ncolumns; i++)
 	{
 		const char *name = dbmazz_desc_text(desc, desc->columns[i].name);
@@ -385,7 +432,7 @@ write_columns(DbmazzSrText *text, const DbmazzTableDesc *desc,
 	}
 }
 
-/* ,"b":0,"__op":1} */
+/* ,"b":0,"__op":1} or, in CSV, a field for each column that is no key: ,\N,0,1 */
 static void
 write_tail(DbmazzSrText *text, const DbmazzTableDesc *desc,
 		   const DbmazzSrSchema *schema)
@@ -396,18 +443,24 @@ write_tail(DbmazzSrText *text, const DbmazzTableDesc *desc,
 	{
 		const char *name = dbmazz_desc_text(desc, desc->columns[i].name);
 		const DbmazzSrColumn *column = dbmazz_sr_schema_find(schema, name);
+		bool		is_null = schema->nulls_known && column->is_nullable;
 
 		if ((desc->columns[i].flags & DBMAZZ_COLUMN_KEY) != 0 ||
-			(schema->nulls_known && column->is_nullable))
+			(is_null && !is_csv(desc)))
 			continue;
 		dbmazz_sr_text_add(text, ",", 1);
-		dbmazz_sr_text_json(text, name);
-		dbmazz_sr_text_addf(text, ":%s", filler(column->type));
+		if (!is_csv(desc))
+		{
+			dbmazz_sr_text_json(text, name);
+			dbmazz_sr_text_add(text, ":", 1);
+		}
+		dbmazz_sr_text_addf(text, "%s", is_null ? "\\N" :
+							filler(column->type));
 	}
-	dbmazz_sr_text_addf(text, ",\"__op\":1}");
+	dbmazz_sr_text_addf(text, is_csv(desc) ? ",1\n" : ",\"__op\":1}");
 }
 
-/* Any value of the type, as JSON. */
+/* Any value of the type; JSON and CSV have the same. */
 static const char *
 filler(DbmazzSrType type)
 {

@@ -6,6 +6,7 @@
 #ifndef DBMAZZ_SR_PLAN_H
 #define DBMAZZ_SR_PLAN_H
 
+#include "core/body.h"
 #include "core/tabledesc.h"
 #include "sinks/starrocks/schema.h"
 
@@ -28,6 +29,11 @@ extern DbmazzSrPlan *dbmazz_sr_plan_create(const DbmazzTableDesc *desc,
 										   const DbmazzSrSchema *schema,
 										   const char *database,
 										   DbmazzError *err);
+
+/* Prepare the body of a load of this batch; the plan must outlive it. */
+extern void dbmazz_sr_plan_body(const DbmazzSrPlan *plan,
+								const DbmazzBatchView *batch,
+								DbmazzBody *body);
 extern void dbmazz_sr_plan_release(DbmazzSrPlan *plan);
 
 #endif							/* DBMAZZ_SR_PLAN_H */

@@ -21,7 +21,6 @@ dbmazz_sr_render(DbmazzSr *sr, const DbmazzRequest *request, char *out,
 	DbmazzSrPlan *plan;
 	DbmazzError err;
 	DbmazzBody	body;
-	DbmazzSpan	tail;
 	char		piece[4096];
 	size_t		n;
 
@@ -33,9 +32,7 @@ dbmazz_sr_render(DbmazzSr *sr, const DbmazzRequest *request, char *out,
 			(void) snprintf(out, len, "%s", err.message);
 		return n;
 	}
-	tail.data = plan->delete_tail;
-	tail.len = plan->delete_tail_len;
-	dbmazz_body_init(&body, request->batch, DBMAZZ_FRAME_JSON_ARRAY, tail);
+	dbmazz_sr_plan_body(plan, request->batch, &body);
 	dbmazz_sr_load_path(&part, sr->config, request->target);
 	dbmazz_sr_text_addf(&text, "PUT %s HTTP/1.1\nHost: %s:%d\n"
 						"Authorization: Basic ***\nExpect: 100-continue\n",

@@ -3,8 +3,8 @@
  *		The StarRocks sink: its routine table, state, and the life of jobs.
  *
  * NOTES
- *	  Rows go over Stream Load, as one JSON array per batch.  See job.h for the
- *	  way of a request.
+ *	  Rows go over Stream Load, as one JSON array or CSV text per batch.  See
+ *	  job.h for the way of a request.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,7 +47,7 @@ static const DbmazzSinkRoutine routine = {
 	.abi = DBMAZZ_SINK_ABI,
 	.struct_size = sizeof(DbmazzSinkRoutine),
 	.name = "starrocks",
-	.encodings = DBMAZZ_ENCODING_JSON,
+	.encodings = DBMAZZ_ENCODING_JSON | DBMAZZ_ENCODING_CSV,
 	.capabilities = DBMAZZ_SINK_IDEMPOTENT | DBMAZZ_SINK_DDL |
 		DBMAZZ_SINK_TRUNCATE,
 	.options = dbmazz_sr_option_defs,

@@ -187,7 +187,9 @@ def run_all(bench, workloads, contenders):
     for workload in workloads:
         wanted = getattr(workload, "CONTENDERS", None)
         takers = [contender for contender in contenders
-                  if wanted is None or contender.NAME in wanted]
+                  if (wanted is None or contender.NAME in wanted) and
+                  workload.NAME in getattr(contender, "WORKLOADS",
+                                           [workload.NAME])]
         if not takers:
             continue
         print(f"{workload.NAME}: {workload.TITLE}", flush=True)

@@ -45,6 +45,7 @@ bh_conn_free(BhConn *conn)
 	bh_buffer_free(&conn->in);
 	bh_buffer_free(&conn->out);
 	bh_buffer_free(&conn->body);
+	bh_inflate_close(conn->inflate);
 	free(conn);
 }
 
@@ -93,11 +94,24 @@ flush(BhConn *conn)
 /* ---- bodies ----------------------------------------------------------- */
 
 static void
+feed_rows(BhConn *conn, bool last)
+{
+	if (conn->csv)
+		bh_csv_feed(&conn->rows, conn->body.data, conn->body.len);
+	else
+		bh_rows_feed(&conn->rows, conn->body.data, conn->body.len, last);
+}
+
+static void
 body_done(BhConn *conn)
 {
 	if (conn->state == BH_READ_BODY)
 	{
-		bh_rows_feed(&conn->rows, conn->body.data, conn->body.len, true);
+		feed_rows(conn, true);
+		if (conn->inflate && !bh_inflate_complete(conn->inflate))
+			conn->garbled = true;
+		bh_inflate_close(conn->inflate);
+		conn->inflate = NULL;
 		conn->state = BH_READ_HEAD;
 		bh_load_done(conn);
 		conn->body.len = 0;
@@ -111,7 +125,7 @@ scan_body(BhConn *conn)
 {
 	size_t		keep;
 
-	bh_rows_feed(&conn->rows, conn->body.data, conn->body.len, false);
+	feed_rows(conn, false);
 	keep = bh_rows_keep(&conn->rows);
 	bh_buffer_consume(&conn->body, keep);
 	bh_rows_forget(&conn->rows, keep);
@@ -129,7 +143,11 @@ take_body(BhConn *conn, size_t available)
 	{
 		const char *data = conn->in.data + conn->in.len - available;
 
-		bh_buffer_append(&conn->body, data, n);
+		if (!conn->inflate)
+			bh_buffer_append(&conn->body, data, n);
+		else if (!conn->garbled)
+			conn->garbled = !bh_inflate_feed(conn->inflate, data, n,
+											 &conn->body);
 		scan_body(conn);
 	}
 	return n;
@@ -279,7 +297,8 @@ receive(BhConn *conn)
 	size_t		n = conn->state == BH_READ_HEAD ? 16384 : PIECE;
 	ssize_t		got;
 
-	if (conn->state == BH_READ_BODY && !conn->chunked && conn->in.len == 0)
+	if (conn->state == BH_READ_BODY && !conn->chunked && !conn->inflate &&
+		conn->in.len == 0)
 		return receive_body(conn);
 	bh_buffer_reserve(&conn->in, n);
 	got = recv(conn->fd, conn->in.data + conn->in.len, n, 0);

@@ -10,6 +10,7 @@
 
 #include "buffer.h"
 #include "http.h"
+#include "inflate.h"
 #include "journal.h"
 #include "rows.h"
 
@@ -51,6 +52,9 @@ typedef struct BhConn
 	/* the load whose body is being read */
 	BhBuffer	body;
 	BhRows		rows;
+	bool		csv;			/* else JSON */
+	BhInflate  *inflate;		/* NULL: the body is plain */
+	bool		garbled;		/* it cannot be made plain */
 	BhLoadId	load;
 	int64_t		head_ns;
 	uint64_t	bytes;

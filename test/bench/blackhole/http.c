@@ -98,6 +98,8 @@ parse_header(BhRequest *req, BhSpan name, BhSpan value)
 		req->label = value;
 	else if (bh_span_is_nocase(name, "format"))
 		req->format = value;
+	else if (bh_span_is_nocase(name, "compression"))
+		req->compression = value;
 	return true;
 }
 

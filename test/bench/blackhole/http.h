@@ -34,6 +34,7 @@ typedef struct BhRequest
 	BhSpan		host;
 	BhSpan		label;
 	BhSpan		format;
+	BhSpan		compression;
 } BhRequest;
 
 /*

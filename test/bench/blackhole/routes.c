@@ -185,6 +185,23 @@ row_seen(void *arg, const char *row, size_t len)
 	bh_journal_row(((BhConn *) arg)->load, row, len);
 }
 
+/* The form of the body, compressed or not. */
+static bool
+take_format(BhConn *conn, const BhRequest *req)
+{
+	BhSpan		packed = req->compression;
+
+	conn->csv = !bh_span_is_nocase(req->format, "json");
+	if (conn->csv)
+		packed = bh_span_is_nocase(req->format, "csv") ? (BhSpan) {0} :
+			req->format;
+	conn->garbled = false;
+	bh_inflate_close(conn->inflate);
+	conn->inflate = packed.len ? bh_inflate_open(packed.data, packed.len) :
+		NULL;
+	return packed.len == 0 || conn->inflate;
+}
+
 static void
 be_load(BhConn *conn, const BhRequest *req, int64_t when)
 {
@@ -195,7 +212,7 @@ be_load(BhConn *conn, const BhRequest *req, int64_t when)
 			 req->label.data ? req->label.data : "");
 	if (!bh_span_is(req->authorization, expected_auth))
 		refusal = "no valid Basic authorization";
-	else if (!bh_span_is_nocase(req->format, "json"))
+	else if (!take_format(conn, req))
 		refusal = "unknown data format";
 	if (refusal)
 	{
@@ -216,7 +233,7 @@ be_load(BhConn *conn, const BhRequest *req, int64_t when)
 void
 bh_load_done(BhConn *conn)
 {
-	bool		complete = bh_rows_complete(&conn->rows);
+	bool		complete = bh_rows_complete(&conn->rows) && !conn->garbled;
 	bool		ok = complete && conn->rows.rows > 0;
 
 	bh_journal_end(conn->load, ok, conn->rows.rows, conn->bytes,
@@ -226,7 +243,7 @@ bh_load_done(BhConn *conn)
 	else
 		respond_load(conn, "Fail", complete ?
 					 "all partitions have no load data" :
-					 "the body is not a complete sequence of objects", 0);
+					 "the body is not a complete sequence of rows", 0);
 }
 
 /* ---- the own interface ------------------------------------------------ */

@@ -103,8 +103,8 @@ bh_row_hash(const char *row, size_t len)
 
 /* ---- structure -------------------------------------------------------- */
 
-static void
-row_done(BhRows *rows, const char *buf, size_t end)
+void
+bh_row_done(BhRows *rows, const char *buf, size_t end)
 {
 	const char *row = buf + rows->row_start;
 	size_t		len = end - rows->row_start;
@@ -144,7 +144,7 @@ walk(BhRows *rows, const char *buf, size_t pos, uint64_t open, uint64_t close)
 		}
 		rows->depth--;
 		if (rows->depth == rows->base)
-			row_done(rows, buf, pos + i + 1);
+			bh_row_done(rows, buf, pos + i + 1);
 		else if (rows->depth < rows->base)
 		{
 			rows->broken |= rows->closed || buf[pos + i] != ']';

@@ -1,9 +1,9 @@
 /*
  * rows.h
- *		Counts and sums up the rows of a JSON body while it arrives.
+ *		Counts and sums up the rows of a body while it arrives.
  *
  * NOTES
- *	  A body is an array of objects or a sequence of objects; every object at
+ *	  A JSON body is an array of objects or a sequence of objects; every object at
  *	  the outermost level is a row.  The scanner looks at 64 bytes at a time,
  *	  never twice at the same, and keeps its state between pieces, so that a
  *	  row may be cut anywhere.
@@ -48,6 +48,12 @@ extern void bh_rows_init(BhRows *rows, BhRowFn fn, void *arg);
  * bh_rows_keep() asked to keep.  'last': nothing will follow.
  */
 extern void bh_rows_feed(BhRows *rows, const char *buf, size_t len, bool last);
+
+/* The same for a body of CSV, which is only ever fed in this way. */
+extern void bh_csv_feed(BhRows *rows, const char *buf, size_t len);
+
+/* For the scanners: the row from row_start to before 'end' is complete. */
+extern void bh_row_done(BhRows *rows, const char *buf, size_t end);
 
 /* First byte of the buffer that must be there at the next call. */
 extern size_t bh_rows_keep(const BhRows *rows);

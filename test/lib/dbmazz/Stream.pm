@@ -48,13 +48,16 @@ sub start_stream
 	return ($node, $target);
 }
 
-# The publication and the pipeline.
+# The publication and the pipeline.  The environment variable DBMAZZ_TEST_FORMAT
+# is another default for the format of rows.
 sub create_pipeline
 {
 	my ($node, %options) = @_;
 	my $published = $options{publication} // 'TABLE ' . join ', ', @{ $options{tables} };
 	my $with = $options{with} ? "WITH ($options{with})" : '';
-	my $settings = join ', ', map { "'$_'" } @{ $options{settings} // [] };
+	my @settings = @{ $options{settings} // [] };
+	push @settings, "starrocks_format=$ENV{DBMAZZ_TEST_FORMAT}" if $ENV{DBMAZZ_TEST_FORMAT};
+	my $settings = join ', ', map { "'$_'" } @settings;
 
 	$node->safe_psql('postgres', <<~"SQL");
 		CREATE PUBLICATION dbmazz_pub FOR $published $with;

@@ -88,7 +88,7 @@ bad_values(void)
 		{"load_timeout", "99999999999999999999d"}, {"load_timeout", "10x"},
 		{"load_timeout", ""}, {"load_timeout", "-5s"},
 		{"load_timeout", "4d"}, {"connect_timeout", "1.5s"},
-		{"compression", "zip"}, {"compression", ""},
+		{"format", "xml"}, {"compression", "zip"}, {"compression", ""},
 		{"mysql_address", "http://fe:9030"}, {"mysql_address", "fe:9030/d"},
 		{"mysql_address", "fe:0"}, {"mysql_address", "a b"},
 		{"unknown", "x"}

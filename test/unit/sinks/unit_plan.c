@@ -328,11 +328,52 @@ change_log(void)
 	free(desc);
 }
 
+/* With rows as CSV: all fields of a line, in the header and in a delete. */
+static void
+csv(void)
+{
+	static const FixtureColumn columns[] = {
+		{"id", 20, DBMAZZ_VALUE_INTEGER, KEY},
+		{"bin", 17, DBMAZZ_VALUE_BYTEA, NN},
+		{"hex", 17, DBMAZZ_VALUE_BYTEA, 0},
+		{"at", 1184, DBMAZZ_VALUE_TIMESTAMPTZ, NN},
+		{"n", 23, DBMAZZ_VALUE_INTEGER, 0}
+	};
+	DbmazzTableDesc *desc = fixture_desc("t", true, columns, 5);
+	DbmazzSrSchema *schema = make_schema(target, NTARGET);
+	DbmazzError err;
+	DbmazzSrPlan *plan;
+
+	desc->flags |= DBMAZZ_TABLE_CSV;
+	plan = dbmazz_sr_plan_create(desc, schema, "d", &err);
+	if (CHECK(plan != NULL))
+	{
+		CHECK_STR(plan->columns, "`id`,`bin`,`hex`,`at`,`n`,__op,"
+				  "`bin`=to_binary(`bin`,'hex')");
+		CHECK_STR(plan->delete_tail,
+				  ",\"\",\\N,\"1970-01-01 00:00:00\",0,1\n");
+	}
+	dbmazz_sr_plan_release(plan);
+
+	/* a text is not sent to a column that reads it as a document */
+	schema->columns[8].type = DBMAZZ_SR_TYPE_JSON;
+	CHECK(dbmazz_sr_plan_create(desc, schema, "d", &err) == NULL);
+	CHECK_HAS(err.message, "\"hex\" of target table \"t\" is of type JSON");
+	CHECK_HAS(err.hint, "format");
+	desc->flags &= (uint16_t) ~DBMAZZ_TABLE_CSV;
+	plan = dbmazz_sr_plan_create(desc, schema, "d", &err);
+	CHECK(plan != NULL);
+	dbmazz_sr_plan_release(plan);
+	free(schema);
+	free(desc);
+}
+
 void
 unit_plan(void)
 {
 	change_log();
 	collisions();
+	csv();
 	fitting();
 	partial();
 	misfits();

@@ -7,7 +7,7 @@ from .server import DATABASE, SUBSCRIBER, value, wait_until
 
 NAME = "oracle"
 PUBLICATION = "oracle"
-PATIENCE = 180
+PATIENCE = 60
 
 
 class Pipeline:
@@ -39,14 +39,18 @@ class Pipeline:
         connection.execute(f"SELECT dbmazz.start_pipeline('{NAME}')")
 
     def wait(self, connection, lsn):
-        """Until the target has all; returns what tables have stopped, and why."""
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            if value(connection, f"SELECT dbmazz.wait_for('{NAME}', '{lsn}', '1s')") == "t":
-                break
+        """Until the target has all; returns what tables have stopped, and why.
+
+        However slow it is, as long as it goes on.
+        """
+        deadline, before = 0.0, None
+        while value(connection, f"SELECT dbmazz.wait_for('{NAME}', '{lsn}', '1s')") != "t":
             stopped = self.stopped(connection)
+            now = value(connection, f"SELECT (batches, position_lsn) FROM dbmazz.stat_pipeline WHERE name = '{NAME}'")
+            if now != before:
+                deadline, before = time.monotonic() + PATIENCE, now
             if stopped or time.monotonic() > deadline:
-                return stopped or [f"not everything was there after {PATIENCE} s: " + value(
+                return stopped or [f"nothing went on for {PATIENCE} s: " + value(
                     connection, f"SELECT row_to_json(s) FROM dbmazz.stat_pipeline s WHERE name = '{NAME}'")]
         return self.stopped(connection)
 

@@ -326,6 +326,13 @@ remember(DbmazzRelations *r, DbmazzRelation *rel)
 	dbmazz_relmap_set(&r->map, rel->relid, rel);
 }
 
+static bool
+has_name_of(const DbmazzRelation *rel, const DbmazzRelation *other)
+{
+	return strcmp(rel->schema, other->schema) == 0 &&
+		strcmp(rel->table, other->table) == 0;
+}
+
 /*
  * Is another table in the place of this one?  That it cannot be seen is not
  * enough: a transaction that began before the table was made does not see it
@@ -336,8 +343,7 @@ was_dropped(const DbmazzRelation *rel, const DbmazzRelation *successor)
 {
 	Relation	heap;
 
-	if (strcmp(rel->schema, successor->schema) != 0 ||
-		strcmp(rel->table, successor->table) != 0)
+	if (!has_name_of(rel, successor))
 		return false;
 	heap = RelationIdGetRelation(rel->relid);
 	if (RelationIsValid(heap))
@@ -401,7 +407,9 @@ is_there(const DbmazzRelation *rel)
 
 /*
  * Does another table go to the same target?  start_pipeline() refuses that, but
- * a publication may get more tables later.
+ * a publication may get more tables later.  One that was described under this
+ * very name has it no more, whatever a cache of the catalog says: it was dropped
+ * or renamed.
  */
 static bool
 collides(DbmazzRelations *r, const DbmazzRelation *rel)
@@ -413,7 +421,8 @@ collides(DbmazzRelations *r, const DbmazzRelation *rel)
 		DbmazzRelation *other = r->all[i];
 
 		if (other != rel && !other->skip &&
-			strcmp(other->target, rel->target) == 0 && is_there(other))
+			strcmp(other->target, rel->target) == 0 &&
+			!has_name_of(other, rel) && is_there(other))
 			return true;
 	}
 	return false;

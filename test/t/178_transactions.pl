@@ -194,11 +194,11 @@ query($node, <<~'SQL');
 		WHEN MATCHED THEN UPDATE SET v = 'merged'
 		WHEN NOT MATCHED AND s.id % 1000 = 10 THEN INSERT VALUES (s.id, 'merged', 1)
 		WHEN NOT MATCHED THEN DO NOTHING;
-	COPY items (id, line, v) FROM stdin;
-	-1	1	\\N
-	-1	2	
-	-1	3	\\.x
-	-1	4	a\\tb\\nc\\\\d
+	COPY items (id, v, line) FROM stdin;
+	-1	\N	1
+	-1		2
+	-1	\\.x	3
+	-1	a\tb\nc\\d	4
 	\.
 	INSERT INTO items SELECT 70000 + i, 1, NULL, NULL FROM generate_series(1, 2000) i;
 	SQL

@@ -59,6 +59,7 @@ def _tls(args):
 
 
 async def serve(args):
+    sys.setrecursionlimit(5000)  # documents are nested up to 1024 levels
     app = App(_config(args))
     app.engine = Engine(app)
     stop = asyncio.Event()

@@ -68,6 +68,8 @@ def _integers(values, kind):
 def _floats(values, kind):
     if not set(map(type, values)) <= {int, float, _NONE}:
         return None
+    if any(type(v) is int and not -2**63 <= v < 2**64 for v in values):
+        return None
     try:
         array = pa.array([None if v is None else float(v) for v in values], pa.float64())
     except OverflowError:

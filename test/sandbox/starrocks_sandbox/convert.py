@@ -6,6 +6,7 @@ raise ValueError for a value that does not fit; None always stays None.
 """
 
 import calendar
+import json
 import re
 from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
 
@@ -22,6 +23,11 @@ _DATE = re.compile(
     r"(?:Z|\s?[+-]\d{1,2}(?::?\d{2}){0,2})?\s*")
 _FLOAT_MAX = 3.4028234663852886e38
 _JSON_MAX = 16 << 20
+_JSON_DEPTH = 1022              # the parser's 1024 without the array of rows and the row
+_SUSPECT = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])|[0-9]{19}|[0-9][eE][+]?[0-9]{3}")
+_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_NUMBERS = re.compile(rb"-?[0-9][0-9.eE+-]*")
+_BRACKETS = re.compile(rb"[\[\]{}]")
 _DECIMALS = Context(prec=120, rounding=ROUND_HALF_UP)
 _format = msgspec.json.format
 _decode = msgspec.json.decode
@@ -114,9 +120,37 @@ def _string(text, kind):
     return text
 
 
+def _json_number(text):
+    """Integers of a document must have 64 bits, others be finite as DOUBLE."""
+    if _INT.fullmatch(text):
+        if not -2**63 <= int(text) < 2**64:
+            raise Misfit("a number in the document is out of range")
+    elif float(text) in (float("inf"), float("-inf")):
+        raise Misfit("a number in the document is out of range")
+    return 0
+
+
+def _check_document(raw):
+    """What only a parser that makes values of a document finds."""
+    if len(raw) <= 2 * _JSON_DEPTH and not _SUSPECT.search(raw):
+        return
+    depth, deepest = 0, 0
+    for bracket in _BRACKETS.findall(_STRINGS.sub(b'', raw)):
+        depth += 1 if bracket in b"[{" else -1
+        deepest = max(deepest, depth)
+    if deepest > _JSON_DEPTH:
+        raise Misfit("the document is nested too deeply")
+    text = "".join(json.loads(string) for string in _STRINGS.findall(raw))
+    if "\0" in text or any("\ud800" <= c <= "\udfff" for c in text):
+        raise Misfit("a string in the document has an escape that is no character")
+    for number in _NUMBERS.findall(_STRINGS.sub(b'""', raw)):
+        _json_number(number.decode())
+
+
 def _json_text(raw):
     if len(raw) > _JSON_MAX:
         raise Misfit("JSON value is too large")
+    _check_document(raw)
     try:
         return _format(raw, indent=-1).decode()
     except (msgspec.DecodeError, UnicodeError):
@@ -228,9 +262,18 @@ def from_json(token, kind):
     if token in (b"true", b"false"):
         raise Misfit("a boolean is no value of this type")
     text = token_text(token)
+    if name in ("FLOAT", "DOUBLE") and first != b'"' and _INT.fullmatch(text):
+        return _integer_as_float(text)
     if name in INT_RANGES and first != b'"' and not _INT.fullmatch(text):
         return _truncated(text, kind)
     return from_text(text, kind)
+
+
+def _integer_as_float(text):
+    """An integer is read as one first: -0 has no sign, and 64 bits must do."""
+    if not -2**63 <= int(text) < 2**64:
+        raise Misfit("out of range")
+    return float(int(text))
 
 
 def _json_boolean(token):

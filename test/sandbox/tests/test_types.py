@@ -47,6 +47,10 @@ GOOD = [
     ("STRING", '""', ""),
     ("JSON", '{"b": 1.10, "a": [null, "x y"]}', '{"b":1.10,"a":[null,"x y"]}'), ("JSON", '"{}"', '"{}"'),
     ("JSON", "5", "5"), ("JSON", "[ ]", "[]"),
+    ("JSON", "[18446744073709551615,-9223372036854775808,1e308]", "[18446744073709551615,-9223372036854775808,1e308]"),
+    ("JSON", '"\\ud83d\\ude00 \\\\u0000 1e999"', '"\\ud83d\\ude00 \\\\u0000 1e999"'),
+    ("JSON", "[" * 1022 + "]" * 1022, "[" * 1022 + "]" * 1022),
+    ("DOUBLE", "-0.0", -0.0), ("FLOAT", "3.4028234663852886e+38", 3.4028235e38), ("DOUBLE", "5e-324", 5e-324),
     ("ARRAY<INT>", "[1, null, 3]", [1, None, 3]), ("ARRAY<INT>", "[]", []),
     ("ARRAY<VARCHAR(5)>", '["a", 1]', ["a", "1"]), ("ARRAY<DECIMAL(5,1)>", "[1.25, 1]", ["1.3", "1.0"]),
     ("ARRAY<ARRAY<DATE>>", '[["2024-01-01"], [], null]', [["2024-01-01"], [], None]),
@@ -77,6 +81,10 @@ BAD = [
     ("DATE", '"2023-02-29"'), ("DATE", '""'),
     ("DATETIME", '"2024-01-01 24:00:00"'), ("DATETIME", '"-infinity"'), ("DATETIME", '"0044-03-15 10:00:00 BC"'),
     ("DATETIME", '"2024-13-01 00:00:00"'), ("DATETIME", '"2024-01-01 10:60:00"'),
+    ("FLOAT", "3.4028235e+38"), ("DOUBLE", "18446744073709551616"),
+    ("JSON", "18446744073709551616"), ("JSON", "[1,-9223372036854775809]"), ("JSON", '{"a":1e400}'),
+    ("JSON", '"\\u0000"'), ("JSON", '{"\\u0000":1}'),
+    ("JSON", "[" * 1023 + "]" * 1023),
     ("ARRAY<INT>", '"[1]"'), ("ARRAY<INT>", '["x"]'), ("ARRAY<INT>", "{}"),
     ("VARBINARY", "5"), ("VARBINARY(3)", '"abcd"'),
 ]
@@ -92,6 +100,19 @@ def test_rule_39_conversion_failure(make, kind, token):
         result = t.json(token_body([token]), strict_mode="false")
         assert result["Status"] == "Success", result
         assert t.values("id", "c") == [(0, None), (1, None)]
+
+
+@pytest.mark.parametrize("token", ['["\\ud800"]', '{"\\ude00\\ud83d":1}'])
+def test_rule_36_half_of_a_surrogate_pair(make, token):
+    t = make_one(make, "JSON")
+    assert t.json(token_body([token, NULL]))["Status"] == "Fail"
+    assert t.values("id", "c") == []
+
+
+def test_an_integer_minus_zero_has_no_sign(make):
+    t = make_one(make, "DOUBLE")
+    assert t.json(token_body(["-0", "-0.0", NULL]))["Status"] == "Success"
+    assert [str(v) for _, v in t.values("id", "c")] == ["0.0", "-0.0", "None"]
 
 
 def test_rule_39_not_null_column_filters_in_both_modes(make):

@@ -68,7 +68,7 @@ def test_processlist_and_kill(t):
 def test_held_without_its_client(t):
     count = filled(t)
     sql = "TRUNCATE TABLE t"
-    t.box.fault("mysql_hold", count=1)
+    t.box.fault("mysql_hold", count=1, statement="TRUNCATE")
     session = t.box.connect(database=t.db)
     session._execute_command(3, sql)     # COM_QUERY, and the answer is not read
     t.box.wait(lambda: t.box.admin("GET", "held").json()["statements"] == [sql])
@@ -81,7 +81,7 @@ def test_held_without_its_client(t):
 def test_deaf_to_kill(t):
     count = filled(t)
     sql = "TRUNCATE TABLE t"
-    t.box.fault("mysql_hold", deaf=True, count=1)
+    t.box.fault("mysql_hold", deaf=True, count=1, statement="TRUNCATE")
     thread = in_background(t, sql)
     statement(t, f"KILL {listed(t)[sql]}")
     assert sql in listed(t) and count() == 2
@@ -93,7 +93,7 @@ def test_deaf_to_kill(t):
 @pytest.mark.parametrize(("when", "left"), [("before", 2), ("after", 0)])
 def test_cut(t, when, left):
     count = filled(t)
-    t.box.fault("mysql_cut", when=when, count=1)
+    t.box.fault("mysql_cut", when=when, count=1, statement="TRUNCATE")
     with pytest.raises(pymysql.err.OperationalError):
         statement(t, "TRUNCATE TABLE t")
     assert count() == left
@@ -108,7 +108,7 @@ def test_cut_at_connect(t):
 
 def test_error(t):
     count = filled(t)
-    t.box.fault("mysql_error", code=5203, message="Access denied; no", count=1)
+    t.box.fault("mysql_error", code=5203, message="Access denied; no", count=1, statement="TRUNCATE")
     with pytest.raises(pymysql.err.MySQLError, match="Access denied; no"):
         statement(t, "TRUNCATE TABLE t")
     assert count() == 2

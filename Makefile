@@ -22,6 +22,7 @@ CORE_OBJS = \
 	src/core/fit.o \
 	src/core/encode_json.o \
 	src/core/encode_csv.o \
+	src/core/keyrow.o \
 	src/core/body.o \
 	src/core/backoff.o \
 	src/core/label.o
@@ -38,6 +39,7 @@ OBJS = $(CORE_OBJS) \
 	src/catalog.o \
 	src/catalog_progress.o \
 	src/privilege.o \
+	src/catalog_rows.o \
 	src/sink.o \
 	src/worker.o \
 	src/relation.o \
@@ -48,6 +50,7 @@ OBJS = $(CORE_OBJS) \
 	src/changes.o \
 	src/decoder.o \
 	src/shipwait.o \
+	src/shipper_reread.o \
 	src/shipper_lane.o \
 	src/shipper.o \
 	src/checkpoint.o \

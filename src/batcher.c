@@ -15,6 +15,7 @@
 
 #include "batcher_private.h"
 #include "core/encode_csv.h"
+#include "core/keyrow.h"
 #include "debug_point.h"
 #include "guc.h"
 #include "miscadmin.h"
@@ -51,10 +52,11 @@ dbmazz_batcher_create(MemoryContext parent, DbmazzPipeline *p,
 
 void
 dbmazz_batcher_begin(DbmazzBatcher *batcher, XLogRecPtr final_lsn,
-					 TimestampTz commit_time)
+					 TimestampTz commit_time, TransactionId xid)
 {
 	batcher->final_lsn = final_lsn;
 	batcher->commit_time = commit_time;
+	batcher->xid = xid;
 	batcher->sequence = 0;
 }
 
@@ -172,6 +174,8 @@ dbmazz_batcher_seal_relation(void *batcher, DbmazzRelation *rel)
 	}
 	if (rel->full.open != NULL)
 		seal(b, rel->full.open);
+	if (rel->reread.open != NULL)
+		seal(b, rel->reread.open);
 }
 
 static void
@@ -203,7 +207,8 @@ open_batch(DbmazzBatcher *b, DbmazzRelation *rel, DbmazzColumnSet *set)
 		pfree(ob);
 		return status;
 	}
-	dbmazz_queue_open(b->p, ob->writer.head, DBMAZZ_BATCH_ROWS, rel->relid,
+	dbmazz_queue_open(b->p, ob->writer.head, set == &rel->reread ?
+					  DBMAZZ_BATCH_REREAD : DBMAZZ_BATCH_ROWS, rel->relid,
 					  b->final_lsn, b->commit_time);
 	dlist_push_tail(&b->open, &ob->node);
 	set->open = ob;
@@ -249,7 +254,11 @@ try_row(DbmazzBatcher *b, DbmazzRelation *rel, DbmazzColumnSet *set,
 	status = dbmazz_row_begin(&ob->writer);
 	if (status != DBMAZZ_OK)
 		return status;
-	status = encode(&ob->writer, set, source, op, &key, &b->error);
+	if (set == &rel->reread)
+		status = dbmazz_keyrow_put(&ob->writer, set->desc, set->plan, source,
+								   b->xid, &key, &b->error);
+	else
+		status = encode(&ob->writer, set, source, op, &key, &b->error);
 	if (status != DBMAZZ_OK)
 	{
 		dbmazz_queue_free_chain(b->p, dbmazz_row_abort(&ob->writer));
@@ -305,11 +314,11 @@ write_row(DbmazzBatcher *b, DbmazzRelation *rel, DbmazzColumnSet *set,
 	return status;
 }
 
-/* A batch that is full goes; the full set's never before partial ones. */
+/* A batch that is full goes, and with it all that must not come behind it. */
 static void
 seal_full(DbmazzBatcher *b, DbmazzOpenBatch *ob)
 {
-	if (ob->set == &ob->rel->full)
+	if (ob->set == &ob->rel->full || ob->set == &ob->rel->reread)
 		dbmazz_batcher_seal_relation(b, ob->rel);
 	else
 		seal(b, ob);

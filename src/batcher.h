@@ -32,7 +32,7 @@ extern DbmazzBatcher *dbmazz_batcher_create(MemoryContext parent,
 /* The transaction that the following rows belong to. */
 extern void dbmazz_batcher_begin(DbmazzBatcher *batcher,
 								 XLogRecPtr final_lsn,
-								 TimestampTz commit_time);
+								 TimestampTz commit_time, TransactionId xid);
 
 /*
  * Add a row.  A row that cannot be encoded stops the table: its error is put

@@ -7,9 +7,12 @@
  *	  for each column set.  Lanes ship batches in the order in which they were
  *	  sealed, so a key must never be in two open batches: while a table has more
  *	  than one, a hash table says which keys are where, and a row whose key is in
- *	  another batch seals all of the table's first.  One exception: the batch of
- *	  full rows is always sealed behind the partial ones, so a full row may follow
- *	  a partial one of its key without that.  The hash table is thrown away
+ *	  another batch seals all of the table's first.  One exception: partial
+ *	  batches are always sealed before that of full rows, and that before the one
+ *	  of rows that are read again; so a row may follow one of its key in an
+ *	  earlier batch of this order without that.  (An UPDATE of keys is a full row,
+ *	  the delete, and one to read again: "id = id + 1" over neighbours makes two
+ *	  large batches that way.)  The hash table is thrown away
  *	  whenever one of them is sealed, as keys are not entered while a batch is
  *	  alone; if need be it is made again from the batches that are open then.
  */
@@ -70,9 +73,20 @@ start_keys(DbmazzBatcher *b, DbmazzRelation *rel)
 		if (set->open != NULL)
 			collect_keys(rel, set);
 	}
-	/* last, for of a key that is in two sets the full row is the newer one */
+	/* in this order, for of a key that is in several sets the last is newest */
 	if (rel->full.open != NULL)
 		collect_keys(rel, &rel->full);
+	if (rel->reread.open != NULL)
+		collect_keys(rel, &rel->reread);
+}
+
+/* Batches of a table are sealed in this order; equal ones in any order. */
+static int
+rank(const DbmazzRelation *rel, const DbmazzColumnSet *set)
+{
+	if (set == &rel->reread)
+		return 2;
+	return set == &rel->full ? 1 : 0;
 }
 
 /* See "Order per key" above; two keys with one hash only seal too early. */
@@ -92,7 +106,8 @@ dbmazz_batcher_note_key(DbmazzBatcher *b, DbmazzRelation *rel,
 		start_keys(b, rel);
 	hash = dbmazz_json_key_hash(set->plan, source);
 	k = hash_search(rel->keys, &hash, HASH_ENTER, &found);
-	if (found && k->set != set && k->set->open != NULL && set != &rel->full)
+	if (found && k->set != set && k->set->open != NULL &&
+		rank(rel, k->set) >= rank(rel, set))
 		dbmazz_batcher_seal_relation(b, rel);
 	else
 		k->set = set;

@@ -29,6 +29,7 @@ struct DbmazzBatcher
 	dlist_head	open;			/* of DbmazzOpenBatch, oldest first */
 	XLogRecPtr	final_lsn;		/* of the transaction */
 	TimestampTz commit_time;
+	TransactionId xid;
 	uint32		sequence;		/* of the change in it */
 	const DbmazzRelation *writing;	/* a row of it is being written */
 	const DbmazzBatchWriter *opening;	/* of a batch that is not in 'open' yet */

@@ -9,7 +9,10 @@
  *	  UPDATE	upsert of the row; values that were not sent (unchanged TOAST) come
  *				from the old row where the replica identity gave it, else the
  *				row becomes a partial update of just the columns that came
- *	  UPDATE	of the key: delete of the old key, then upsert, in this order
+ *	  UPDATE	of the key: delete of the old key, then upsert, in this order; where
+ *				values were not sent, the row goes by its new key and the shipper
+ *				reads it in the table.  Likewise an INSERT that a row filter made
+ *				of an UPDATE
  *	  DELETE	delete by key
  *				soft (dbmazz.delete_mode): upsert of the old row where it is
  *				whole, else partial update, of the audit columns only
@@ -175,6 +178,29 @@ stamp(DbmazzChanges *c, const DbmazzRelation *rel, DbmazzTuple *tuple,
 						   2 * c->nchanges + (is_deleted ? 0 : 1));
 }
 
+/*
+ * A row whose change came without some large values, and that the target need
+ * not have: nobody but the table has them.
+ */
+static void
+read_again(DbmazzChanges *c, DbmazzRelation *rel,
+		   const DbmazzRowSource *source, DbmazzRowOp op)
+{
+	int			i;
+
+	for (i = 0; i < rel->full.plan->nkeys; i++)
+	{
+		if (dbmazz_row_value(source, &rel->full.plan->columns[i]) != NULL)
+			continue;
+		stop_table(c, rel, "has a change without the value of a key column",
+				   "This pipeline cannot get past the row. Set REPLICA "
+				   "IDENTITY FULL on the table; then drop the pipeline, "
+				   "create it again, and load the table anew.");
+		return;
+	}
+	dbmazz_batcher_row(c->batcher, rel, &rel->reread, source, op);
+}
+
 static void
 apply_insert(DbmazzChanges *c, DbmazzRelation *rel)
 {
@@ -182,12 +208,9 @@ apply_insert(DbmazzChanges *c, DbmazzRelation *rel)
 
 	check_columns(rel, source.tuple);
 	stamp(c, rel, &c->parser->new_tuple, DBMAZZ_AUDIT_INSERT, false);
-	if (has_unchanged(source.tuple))
-		stop_table(c, rel, "has an update that a row filter turned into an "
-				   "insert, without the value of a large column",
-				   "This pipeline cannot get past the row. Set REPLICA "
-				   "IDENTITY FULL on the table; then drop the pipeline, create "
-				   "it again, and load the table anew.");
+	/* a row filter makes an insert of an update that moves a row into it */
+	if (has_unchanged(source.tuple) && !find_values(c, rel, &source))
+		read_again(c, rel, &source, DBMAZZ_ROW_INSERT);
 	else
 		dbmazz_batcher_row(c->batcher, rel, &rel->full, &source,
 						   DBMAZZ_ROW_INSERT);
@@ -229,7 +252,7 @@ apply_update(DbmazzChanges *c, DbmazzRelation *rel)
 	char		old_kind = c->parser->message.u.change.old_kind;
 	DbmazzRowSource source = {&c->parser->new_tuple, NULL, false};
 	DbmazzRowSource old = {&c->parser->old_tuple, NULL, false};
-	DbmazzColumnSet *set = &rel->full;
+	bool		is_whole;
 	bool		key_changed = false;
 
 	check_columns(rel, source.tuple);
@@ -243,23 +266,20 @@ apply_update(DbmazzChanges *c, DbmazzRelation *rel)
 	/* at the target a key that changes is a new row */
 	stamp(c, rel, &c->parser->new_tuple,
 		  key_changed ? DBMAZZ_AUDIT_INSERT : DBMAZZ_AUDIT_UPDATE, false);
-	if (has_unchanged(source.tuple) && !find_values(c, rel, &source))
-	{
-		if (key_changed)
-		{
-			stop_table(c, rel, "has an update of the key without the value of "
-					   "an unchanged large column",
-					   "This pipeline cannot get past the row. Set REPLICA "
-					   "IDENTITY FULL on the table; then drop the pipeline, "
-					   "create it again, and load the table anew.");
-			return;
-		}
-		set = dbmazz_relation_partial(c->relations, rel, c->keep);
-	}
+	is_whole = !has_unchanged(source.tuple) || find_values(c, rel, &source);
 	if (key_changed)
 		delete_old_row(c, rel);
-	if (!rel->stopped)
-		dbmazz_batcher_row(c->batcher, rel, set, &source, DBMAZZ_ROW_UPDATE);
+	if (rel->stopped)
+		return;
+	if (is_whole)
+		dbmazz_batcher_row(c->batcher, rel, &rel->full, &source,
+						   DBMAZZ_ROW_UPDATE);
+	else if (key_changed)
+		read_again(c, rel, &source, DBMAZZ_ROW_UPDATE);
+	else
+		dbmazz_batcher_row(c->batcher, rel,
+						   dbmazz_relation_partial(c->relations, rel, c->keep),
+						   &source, DBMAZZ_ROW_UPDATE);
 }
 
 static void
@@ -415,7 +435,8 @@ dbmazz_changes_message(DbmazzChanges *changes, const char *data, Size len)
 				dbmazz_audit_begin(&changes->audit, GetCurrentTimestamp(),
 								   changes->final_lsn);
 			dbmazz_batcher_begin(changes->batcher, changes->final_lsn,
-								 parser->message.u.begin.commit_time);
+								 parser->message.u.begin.commit_time,
+								 parser->message.u.begin.xid);
 			break;
 		case 'C':
 			changes->committed |= changes->has_rows;

@@ -279,29 +279,17 @@ dbmazz_decoder_make_slot(DbmazzPipeline *p, const char *slot, bool may_adopt)
 
 /* ---- session ------------------------------------------------------------- */
 
-/*
- * Text forms that do not depend on anybody's settings.  How many digits of money
- * are behind the point is known from lc_monetary alone, so that stays as it is
- * in the database, but for the whole life.  Nothing is converted on the way to
- * the callback: that could fail inside of pgoutput (see encoding.h).
- */
+/* Nothing is converted on the way to the callback: that could fail inside of
+ * pgoutput (see encoding.h). */
 static void
-fix_formats(void)
+fix_settings(void)
 {
 	char		mem[32];
-	char	   *monetary = GetConfigOptionByName("lc_monetary", NULL, false);
 
-	SetConfigOption("lc_monetary", monetary, PGC_USERSET, PGC_S_OVERRIDE);
 	SetConfigOption("client_encoding", GetDatabaseEncodingName(), PGC_USERSET,
 					PGC_S_OVERRIDE);
 
-	SetConfigOption("DateStyle", "ISO", PGC_USERSET, PGC_S_OVERRIDE);
-	SetConfigOption("IntervalStyle", "postgres", PGC_USERSET, PGC_S_OVERRIDE);
-	SetConfigOption("TimeZone", "UTC", PGC_USERSET, PGC_S_OVERRIDE);
-	SetConfigOption("extra_float_digits", "1", PGC_USERSET, PGC_S_OVERRIDE);
-	SetConfigOption("bytea_output", "hex", PGC_USERSET, PGC_S_OVERRIDE);
-	SetConfigOption("xmlbinary", "base64", PGC_USERSET, PGC_S_OVERRIDE);
-	SetConfigOption("search_path", "", PGC_USERSET, PGC_S_OVERRIDE);
+	dbmazz_worker_fix_formats();
 	snprintf(mem, sizeof(mem), "%d", dbmazz_decoder_work_mem_kb);
 	SetConfigOption("logical_decoding_work_mem", mem, PGC_USERSET,
 					PGC_S_OVERRIDE);
@@ -383,7 +371,7 @@ dbmazz_decoder_run(DbmazzPipeline *p, const DbmazzPipelineRow *row,
 	session.ops = ops;
 	session.wait_event = dbmazz_wait_event_compat("DbmazzDecoderMain");
 	session.began = GetCurrentTimestamp();
-	fix_formats();
+	fix_settings();
 	ctx = begin_session(row, start_lsn, checkpoint_lsn);
 	dbmazz_pipeline_set_state(p, DBMAZZ_STATE_STREAMING);
 	dbmazz_worker_show(p, "streaming");

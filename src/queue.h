@@ -32,6 +32,8 @@ typedef enum DbmazzBatchState
 typedef enum DbmazzBatchKind
 {
 	DBMAZZ_BATCH_ROWS = 0,
+	DBMAZZ_BATCH_REREAD,		/* rows of core/keyrow.h: the shipper reads them
+								 * in the table */
 	DBMAZZ_BATCH_STOP,			/* one row with a DbmazzError: the table must
 								 * stop here */
 	DBMAZZ_BATCH_TRUNCATE		/* no rows: the target is emptied here */

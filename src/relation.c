@@ -498,6 +498,10 @@ dbmazz_relations_update(DbmazzRelations *relations, const DbmazzParser *parser,
 	rel->full.desc = desc;
 	rel->full.plan = dbmazz_relation_plan(relations, desc);
 	rel->full.open = NULL;
+	rel->reread = rel->full;
+	rel->reread.desc = palloc(desc->size);
+	memcpy(rel->reread.desc, desc, desc->size);
+	rel->reread.desc->flags &= ~DBMAZZ_TABLE_CSV;
 	rel->partial = NULL;
 	rel->npartial = 0;
 	rel->naudit = shape.naudit;

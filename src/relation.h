@@ -41,6 +41,8 @@ typedef struct DbmazzRelation
 	MemoryContext cxt;			/* of this description and its sets */
 	struct DbmazzRelations *owner;
 	DbmazzColumnSet full;
+	DbmazzColumnSet reread;		/* all columns, of which the shipper reads those
+								 * that did not come (core/keyrow.h); JSON */
 	DbmazzColumnSet *partial;	/* list; also fallbacks, of 'full' too */
 	int			npartial;
 	int			naudit;			/* columns at the end that audit.h fills */

@@ -363,6 +363,7 @@ dbmazz_shipper_main(Datum datum)
 	dbmazz_worker_signals();
 	p = dbmazz_worker_attach(&arg);
 	dbmazz_worker_connect(arg.dboid);
+	dbmazz_worker_fix_formats();
 	dbmazz_worker_run(p, ship, &arg);
 	proc_exit(1);
 }

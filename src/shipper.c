@@ -84,6 +84,7 @@ dbmazz_shipper_create(DbmazzPipeline *p, const DbmazzPipelineRow *row,
 	s->p = p;
 	s->id = row->id;
 	s->owner = row->owner;
+	s->publication = MemoryContextStrdup(cxt, row->publication);
 	strlcpy(s->uid, row->uid, sizeof(s->uid));
 	s->destination = MemoryContextStrdup(cxt, checkpoint->destination);
 	s->epoch = label_epoch(checkpoint->epoch);
@@ -317,7 +318,7 @@ dbmazz_shipper_due(DbmazzShipper *shipper)
 	dlist_iter	iter;
 
 	/* while all connections are in use, only the end of a load helps */
-	if (shipper->nfailing == 0 || shipper->nbusy >= dbmazz_max_connections)
+	if (shipper->nbusy >= dbmazz_max_connections)
 		return -1;
 	dlist_foreach(iter, &shipper->working)
 	{

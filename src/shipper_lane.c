@@ -23,6 +23,8 @@
 #include "utils/timestamp.h"
 #include "worker.h"
 
+#define REREAD_DELAY_MS	50
+
 /* ---- batches ------------------------------------------------------------- */
 
 uint32
@@ -44,6 +46,7 @@ finish_batch(DbmazzShipper *s, Lane *lane)
 	dbmazz_queue_done(s->p, qb->head);
 	pfree(qb);
 	lane->prepared = false;
+	dbmazz_reread_end(s, lane);
 	MemoryContextReset(lane->cxt);
 }
 
@@ -52,6 +55,17 @@ dbmazz_lane_drop_queue(DbmazzShipper *s, Lane *lane)
 {
 	while (!slist_is_empty(&lane->queue))
 		finish_batch(s, lane);
+}
+
+/* All rows of the lane's oldest batch are in the target. */
+static void
+batch_done(DbmazzShipper *s, Lane *lane)
+{
+	DbmazzBatch *batch = dbmazz_queue_batch(dbmazz_lane_first_batch(lane));
+
+	pg_atomic_fetch_add_u64(&s->p->counters.changes, batch->nrows);
+	s->shipped_lsn = Max(s->shipped_lsn, batch->last_commit_lsn);
+	finish_batch(s, lane);
 }
 
 /* Mark superseded rows and make the view; the same at every attempt. */
@@ -309,49 +323,89 @@ cover_label(DbmazzShipper *s, Lane *lane)
 	lane->settled = true;
 }
 
-/* Start what the lane needs next, if it needs anything and may. */
-void
-dbmazz_lane_drive(DbmazzShipper *s, Lane *lane, TimestampTz now)
+/*
+ * The rows of the next portion of a batch of keys.  True if there are some to
+ * send; else the batch may be finished.
+ */
+static bool
+prepare_portion(DbmazzShipper *s, Lane *lane)
 {
-	DbmazzBatchKind kind;
+	DbmazzError error;
 
-	if (lane->phase != LANE_IDLE || slist_is_empty(&lane->queue) ||
-		lane->retry_at > now)
-		return;
-	kind = first_kind(lane);
-	if (kind == DBMAZZ_BATCH_STOP)
+	if (lane->reread == NULL)
 	{
-		stop_as_told(s, lane);
-		return;
+		prepare_batch(s, lane);
+		if (!check_privilege(s, lane))
+			return false;
+		dbmazz_reread_begin(lane);
+		lane->prepared = false;
 	}
+	switch (dbmazz_reread_portion(s, lane, &error))
+	{
+		case DBMAZZ_REREAD_READY:
+			lane->prepared = true;
+			break;
+		case DBMAZZ_REREAD_NOTHING:
+			lane->retry_at = 0;
+			batch_done(s, lane);
+			break;
+		case DBMAZZ_REREAD_LATER:
+			lane->retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+														 REREAD_DELAY_MS);
+			break;
+		case DBMAZZ_REREAD_FAILED:
+			stop_lane(s, lane, &error);
+			break;
+	}
+	return lane->prepared;
+}
+
+/* Send the queue's head, if it is something to send and not too early. */
+static void
+start_batch(DbmazzShipper *s, Lane *lane)
+{
+	DbmazzBatchKind kind = first_kind(lane);
+
 	if (kind == DBMAZZ_BATCH_TRUNCATE &&
 		(s->routine->capabilities & DBMAZZ_SINK_TRUNCATE) == 0)
 	{
 		cannot_truncate(s, lane);
 		return;
 	}
-	if (s->nbusy >= dbmazz_max_connections)
+	if (!lane->prepared && kind == DBMAZZ_BATCH_REREAD &&
+		!prepare_portion(s, lane))
 		return;
-	if (!lane->settled && lane->nsettled < list_length(lane->old))
-	{
-		start_settle(s, lane);
-		return;
-	}
-	if (lane->in_doubt)
-	{
-		start_resolve(s, lane);
-		return;
-	}
-	cover_label(s, lane);
 	if (!lane->prepared)
 	{
 		prepare_batch(s, lane);
 		if (!check_privilege(s, lane))
 			return;
 	}
+	cover_label(s, lane);
 	format_label(lane, s->uid, s->epoch, lane->sequence, lane->label);
 	start_request(s, lane, kind == DBMAZZ_BATCH_TRUNCATE ?
 				  DBMAZZ_REQUEST_TRUNCATE : DBMAZZ_REQUEST_LOAD);
+}
+
+/* Start what the lane needs next, if it needs anything and may. */
+void
+dbmazz_lane_drive(DbmazzShipper *s, Lane *lane, TimestampTz now)
+{
+	/* a batch may be finished without any request */
+	while (lane->phase == LANE_IDLE && !slist_is_empty(&lane->queue) &&
+		   lane->retry_at <= now)
+	{
+		if (first_kind(lane) == DBMAZZ_BATCH_STOP)
+			stop_as_told(s, lane);
+		else if (s->nbusy >= dbmazz_max_connections)
+			return;
+		else if (!lane->settled && lane->nsettled < list_length(lane->old))
+			start_settle(s, lane);
+		else if (lane->in_doubt)
+			start_resolve(s, lane);
+		else
+			start_batch(s, lane);
+	}
 }
 
 /* ---- outcomes ------------------------------------------------------------ */
@@ -403,19 +457,19 @@ static void
 batch_loaded(DbmazzShipper *s, Lane *lane)
 {
 	DbmazzCounters *counters = &s->p->counters;
-	XLogRecPtr	lsn = lane->view.last_commit_lsn;
 
 	pg_atomic_fetch_add_u64(&counters->rows, lane->request.nrows);
-	pg_atomic_fetch_add_u64(&counters->changes, lane->view.nrows);
-	if (first_kind(lane) == DBMAZZ_BATCH_ROWS)
-		pg_atomic_fetch_add_u64(&counters->batches, 1);
-	else
+	if (first_kind(lane) == DBMAZZ_BATCH_TRUNCATE)
 		DBMAZZ_DEBUG_POINT("truncated");
-	s->shipped_lsn = Max(s->shipped_lsn, lsn);
+	else
+		pg_atomic_fetch_add_u64(&counters->batches, 1);
 	lane->sequence++;
 	lane->in_doubt = false;
 	lane->doubts = 0;
-	finish_batch(s, lane);
+	if (dbmazz_reread_has_more(lane))
+		lane->prepared = false;
+	else
+		batch_done(s, lane);
 }
 
 void

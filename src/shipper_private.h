@@ -14,6 +14,8 @@
 #define LABEL_WINDOW	8
 #define DOUBTS_BEFORE_CANCEL	5
 
+typedef struct DbmazzReread DbmazzReread;
+
 typedef struct QueuedBatch
 {
 	slist_node	node;
@@ -63,6 +65,8 @@ typedef struct Lane
 	DbmazzRequest request;
 	uint64		serial;			/* of the request under way */
 	DbmazzBatchView view;
+	DbmazzReread *reread;		/* of the queue's head, where its rows must be
+								 * read; in 'cxt' */
 	char		label[DBMAZZ_LABEL_SIZE];
 	char		old_labels[LABEL_WINDOW][DBMAZZ_LABEL_SIZE];
 	const char *old_label_list[LABEL_WINDOW];
@@ -85,6 +89,7 @@ struct DbmazzShipper
 	int32		id;
 	Oid			owner;
 	char	   *destination;	/* its identity */
+	char	   *publication;
 	char		uid[DBMAZZ_UID_SIZE];
 	uint64		epoch;
 	const DbmazzSinkRoutine *routine;
@@ -101,6 +106,7 @@ struct DbmazzShipper
 	XLogRecPtr	shipped_lsn;
 	uint64	   *slots;			/* scratch of dbmazz_dedup() */
 	uint32		nslots;
+	uint32		reread_segments;	/* that the portions of all lanes take */
 };
 
 /* The lane's oldest batch; it must have one. */
@@ -115,5 +121,31 @@ extern void dbmazz_lane_drive(DbmazzShipper *s, Lane *lane, TimestampTz now);
 /* Act on the outcome of the lane's request.  May commit. */
 extern void dbmazz_lane_complete(DbmazzShipper *s, Lane *lane,
 								 const DbmazzCompletion *c);
+
+/* ---- batches whose rows must be read (shipper_reread.c) ------------------- */
+
+typedef enum DbmazzRereadResult
+{
+	DBMAZZ_REREAD_READY,		/* lane->view and request.nrows are the portion */
+	DBMAZZ_REREAD_NOTHING,		/* no row is left to send */
+	DBMAZZ_REREAD_LATER,		/* a lock, a commit or memory to wait for */
+	DBMAZZ_REREAD_FAILED		/* the table must stop */
+} DbmazzRereadResult;
+
+/* Begin with lane->view, the rows of keys. */
+extern void dbmazz_reread_begin(Lane *lane);
+
+/*
+ * Read the next portion, in a transaction of its own.  Never waits for longer
+ * than a tenth of a second for a lock.  May raise an error.
+ */
+extern DbmazzRereadResult dbmazz_reread_portion(DbmazzShipper *s, Lane *lane,
+												DbmazzError *err);
+
+/* After the portion under way: are there rows that were not read yet? */
+extern bool dbmazz_reread_has_more(const Lane *lane);
+
+/* The batch is finished or dropped, if it was one to read. */
+extern void dbmazz_reread_end(DbmazzShipper *s, Lane *lane);
 
 #endif							/* DBMAZZ_SHIPPER_PRIVATE_H */

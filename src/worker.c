@@ -155,6 +155,21 @@ dbmazz_worker_connect(Oid dboid)
 	}
 }
 
+void
+dbmazz_worker_fix_formats(void)
+{
+	char	   *monetary = GetConfigOptionByName("lc_monetary", NULL, false);
+
+	SetConfigOption("lc_monetary", monetary, PGC_USERSET, PGC_S_OVERRIDE);
+	SetConfigOption("DateStyle", "ISO", PGC_USERSET, PGC_S_OVERRIDE);
+	SetConfigOption("IntervalStyle", "postgres", PGC_USERSET, PGC_S_OVERRIDE);
+	SetConfigOption("TimeZone", "UTC", PGC_USERSET, PGC_S_OVERRIDE);
+	SetConfigOption("extra_float_digits", "1", PGC_USERSET, PGC_S_OVERRIDE);
+	SetConfigOption("bytea_output", "hex", PGC_USERSET, PGC_S_OVERRIDE);
+	SetConfigOption("xmlbinary", "base64", PGC_USERSET, PGC_S_OVERRIDE);
+	SetConfigOption("search_path", "", PGC_USERSET, PGC_S_OVERRIDE);
+}
+
 bool
 dbmazz_worker_reloaded(void)
 {

@@ -51,6 +51,14 @@ extern DbmazzPipeline *dbmazz_worker_attach(DbmazzWorkerArg *arg);
 /* Connect to the pipeline's database with safe settings. */
 extern void dbmazz_worker_connect(Oid dboid);
 
+/*
+ * Give values text forms that do not depend on anybody's settings: the same in
+ * both workers, for both write rows.  How many digits of money are behind the
+ * point is known from lc_monetary alone, so that stays as it is in the database,
+ * but for the whole life.
+ */
+extern void dbmazz_worker_fix_formats(void);
+
 /* Settings read again after SIGHUP?  (Does it, if it was asked for.) */
 extern bool dbmazz_worker_reloaded(void);
 

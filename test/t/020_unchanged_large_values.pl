@@ -20,10 +20,9 @@ my ($node, $target) = start_stream(
 		ALTER TABLE docs_full REPLICA IDENTITY FULL;
 		CREATE TABLE wide (id int PRIMARY KEY, $wide);
 		ALTER TABLE wide $external;
-		CREATE TABLE moved (LIKE docs INCLUDING ALL);
 		CREATE TABLE late (LIKE docs INCLUDING ALL);
 		SQL
-	tables => [qw(docs docs_full wide moved late)],
+	tables => [qw(docs docs_full wide late)],
 	settings => [ 'flush_interval=0', 'batch_max_rows=100' ]);
 
 sub settings
@@ -181,20 +180,6 @@ restart_stream($node);
 arrived($node);
 is($target->sql('SELECT title FROM late WHERE id = 1', 'shop'), 'kept',
 	'an update that waited in another batch when the table stopped');
-
-# ---- where the value is needed and nobody has it --------------------------------
-
-query($node, q(INSERT INTO moved SELECT i, 'a', large(i), large(i), 0 FROM generate_series(1, 5) i));
-arrived($node);
-query($node, 'UPDATE moved SET id = 100 WHERE id = 1');
-my $why = wait_for_stop($node, 'moved');
-like($why, qr/"public\.moved".*key.*large/, 'an update of the key stops the table');
-like($why, qr/REPLICA IDENTITY FULL/, 'with a hint');
-query($node, q(INSERT INTO docs VALUES (9000, 'goes on', NULL, NULL, 1)));
-query($node, q(INSERT INTO moved VALUES (200, 'waits', NULL, NULL, 1)));
-same_rows($node, $target, qw(docs docs_full wide));
-is(stopped_tables($node), 'moved', 'only that table has stopped');
-is($target->count('shop', 'moved'), 5, 'it is as it was before');
 
 $node->stop;
 done_testing();

@@ -1,0 +1,389 @@
+/*
+ * shipper_reread.c
+ *		Batches of rows that came without large values: reads them in the table.
+ *
+ * NOTES
+ *	  Such a batch has only keys (core/keyrow.h).  It is sent in portions: each is
+ *	  read in a transaction of its own, encoded into memory of this process, and
+ *	  loaded like any batch of full rows, under a label of its own; a portion that
+ *	  must be sent again is the same bytes.  The batch is finished after its last
+ *	  portion.  Rows that are not there any more are left out.  Why that is right
+ *	  is in README.md, "Rows that are read again".
+ *
+ *	  A commit is in the WAL, and so with us, a moment before other processes see
+ *	  its rows, or as long as it waits for a standby.  So nothing is read before
+ *	  the transactions of the batch have left the list of those that run.
+ *
+ *	  Memory: a portion ends at batch_max_rows, at batch_max_bytes, and at a share
+ *	  of the pipeline's buffer; the portions of all lanes together take at most
+ *	  as much as that buffer once more.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog_rows.h"
+#include "core/keyrow.h"
+#include "debug_point.h"
+#include "queue.h"
+#include "shipper_private.h"
+#include "storage/procarray.h"
+#include "utils/memutils.h"
+#include "worker.h"
+
+#define PORTION_SHARE	4		/* of the pipeline's buffer */
+
+struct DbmazzReread
+{
+	DbmazzBatchView keys;
+	DbmazzRowCursor cursor;
+	DbmazzSegment *segment;		/* the next row that was not read, */
+	DbmazzRowEntry *entry;		/* or NULL: all were */
+	bool		is_visible;		/* its transactions are */
+	bool		has[DBMAZZ_MAX_COLUMNS];
+	DbmazzTuple tuple;
+	MemoryContext row_cxt;
+
+	/* the portion */
+	DbmazzTableDesc *desc;
+	DbmazzJsonPlan *plan;
+	DbmazzBatchWriter writer;
+	char	   *pool;
+	uint32		nsegments;		/* of the pool */
+	uint32		nused;
+};
+
+/* ---- rows of the batch ------------------------------------------------------ */
+
+/* Step to the next row that no later one of its key replaces. */
+static void
+next_row(DbmazzReread *r)
+{
+	do
+	{
+		r->entry = dbmazz_rows_next(&r->cursor, &r->segment);
+	} while (r->entry != NULL && (r->entry->flags & DBMAZZ_ROW_SUPERSEDED));
+}
+
+/* Its key and the transaction that changed it; the key is in the current context. */
+static TransactionId
+get_row(DbmazzReread *r)
+{
+	char	   *bytes = palloc(r->entry->length);
+	TransactionId xid;
+
+	dbmazz_row_copy(&r->keys, r->segment, r->entry, 0, bytes,
+					r->entry->length);
+	if (!dbmazz_keyrow_get(r->keys.table, bytes, r->entry->length, &r->tuple,
+						   &xid))
+		elog(ERROR, "malformed row in a batch");
+	return xid;
+}
+
+/* Can a new snapshot see all transactions of the batch? */
+static bool
+all_visible(DbmazzReread *r)
+{
+	TransactionId last = InvalidTransactionId;
+	MemoryContext old = MemoryContextSwitchTo(r->row_cxt);
+
+	r->is_visible = true;
+	dbmazz_rows_begin(&r->cursor, &r->keys);
+	for (next_row(r); r->entry != NULL && r->is_visible; next_row(r))
+	{
+		TransactionId xid = get_row(r);
+
+		if (xid != last)
+			r->is_visible = !TransactionIdIsInProgress(xid);
+		last = xid;
+		MemoryContextReset(r->row_cxt);
+	}
+	MemoryContextSwitchTo(old);
+	dbmazz_rows_begin(&r->cursor, &r->keys);
+	next_row(r);
+	return r->is_visible;
+}
+
+/* ---- memory ------------------------------------------------------------------ */
+
+static DbmazzSegment *
+next_segment(void *arg, uint32 *index)
+{
+	DbmazzReread *r = arg;
+
+	if (r->nused == r->nsegments)
+		return NULL;
+	*index = r->nused++;
+	return dbmazz_segment_at(r->pool, *index);
+}
+
+/* Segments that the description takes in front of the rows. */
+static uint32
+head_segments(const DbmazzReread *r)
+{
+	return 1 + r->keys.table->size / DBMAZZ_SEGMENT_SIZE;
+}
+
+/* Make the pool as large as that; false if other lanes have too much. */
+static bool
+get_pool(DbmazzShipper *s, Lane *lane, uint32 nsegments)
+{
+	DbmazzReread *r = lane->reread;
+
+	if (s->reread_segments > r->nsegments &&
+		s->reread_segments - r->nsegments + nsegments > s->p->nsegments)
+		return false;
+	if (r->pool != NULL)
+		pfree(r->pool);
+	s->reread_segments += nsegments - r->nsegments;
+	r->nsegments = nsegments;
+	/* what is not used costs nothing */
+	r->pool = MemoryContextAllocHuge(lane->cxt,
+									 (Size) nsegments * DBMAZZ_SEGMENT_SIZE);
+	return true;
+}
+
+void
+dbmazz_reread_end(DbmazzShipper *s, Lane *lane)
+{
+	if (lane->reread != NULL)
+		s->reread_segments -= lane->reread->nsegments;
+	lane->reread = NULL;
+}
+
+/* ---- a portion ----------------------------------------------------------------- */
+
+/* Rows have the columns that the table still has, and those that came. */
+static void
+begin_portion(Lane *lane, DbmazzReread *r)
+{
+	const DbmazzTableDesc *full = r->keys.table;
+	bool		all = true;
+	int			i;
+
+	if (r->desc != NULL)
+	{
+		pfree(r->desc);
+		pfree(r->plan);
+	}
+	for (i = 0; i < full->ncolumns; i++)
+	{
+		r->has[i] |= dbmazz_keyrow_has(&full->columns[i]);
+		all = all && r->has[i];
+	}
+	r->desc = MemoryContextAlloc(lane->cxt, Max(full->size,
+												dbmazz_desc_subset_size(full)));
+	if (all)
+		memcpy(r->desc, full, full->size);
+	else
+		dbmazz_desc_subset(full, r->has, full->generation, r->desc);
+	r->plan = MemoryContextAlloc(lane->cxt, dbmazz_json_plan_size(r->desc));
+	dbmazz_json_plan_init(r->plan, r->desc);
+	r->nused = 0;
+	if (dbmazz_batch_begin(&r->writer, next_segment, r, r->desc) != DBMAZZ_OK)
+		elog(ERROR, "could not begin a batch");
+}
+
+/* Encode the row in r->tuple. */
+static DbmazzStatus
+put_row(DbmazzReread *r, DbmazzError *err)
+{
+	DbmazzRowSource source = {&r->tuple, NULL, false};
+	DbmazzRowKey key = {0};
+	DbmazzStatus status = dbmazz_row_begin(&r->writer);
+
+	if (status != DBMAZZ_OK)
+		return status;
+	status = dbmazz_json_upsert(&r->writer, r->plan, &source, &key, err);
+	if (status != DBMAZZ_OK)
+		(void) dbmazz_row_abort(&r->writer);
+	else
+		dbmazz_row_end(&r->writer, r->entry->op, key.length, key.hash,
+					   r->entry->commit_lsn, r->entry->sequence);
+	return status;
+}
+
+static bool
+is_full(DbmazzShipper *s, const DbmazzReread *r)
+{
+	return r->writer.nrows >= pg_atomic_read_u32(&s->p->batch_max_rows) ||
+		r->writer.nbytes >= pg_atomic_read_u64(&s->p->batch_max_bytes);
+}
+
+/*
+ * Read and encode rows, as many as the portion takes.  DBMAZZ_ERR_NO_SPACE: not
+ * even one.
+ */
+static DbmazzStatus
+read_rows(DbmazzShipper *s, DbmazzReread *r, DbmazzRowReader *reader,
+		  DbmazzError *err)
+{
+	MemoryContext old = MemoryContextSwitchTo(r->row_cxt);
+	DbmazzStatus status = DBMAZZ_OK;
+
+	while (r->entry != NULL && !is_full(s, r))
+	{
+		MemoryContextReset(r->row_cxt);
+		(void) get_row(r);
+		if (dbmazz_catalog_rows_read(reader, &r->tuple))
+			status = put_row(r, err);
+		if (status != DBMAZZ_OK)
+			break;
+		next_row(r);
+	}
+	MemoryContextSwitchTo(old);
+	if (status == DBMAZZ_ERR_NO_SPACE && r->writer.nrows > 0)
+		status = DBMAZZ_OK;
+	return status;
+}
+
+/* One transaction: open the table, read, leave. */
+static DbmazzRereadResult
+read_portion(DbmazzShipper *s, Lane *lane, DbmazzError *err)
+{
+	DbmazzReread *r = lane->reread;
+	DbmazzRowReader *reader;
+	DbmazzStatus status;
+
+	switch (dbmazz_catalog_rows_begin(r->keys.table, s->publication, r->has,
+									  &reader, err))
+	{
+		case DBMAZZ_READER_LOCKED:
+			return DBMAZZ_REREAD_LATER;
+		case DBMAZZ_READER_CHANGED:
+			return DBMAZZ_REREAD_FAILED;
+		case DBMAZZ_READER_GONE:
+			r->entry = NULL;
+			r->writer.nrows = 0;
+			return DBMAZZ_REREAD_NOTHING;
+		case DBMAZZ_READER_READY:
+			break;
+	}
+	begin_portion(lane, r);
+	status = read_rows(s, r, reader, err);
+	if (status == DBMAZZ_ERR_NO_SPACE && r->nsegments < s->p->nsegments &&
+		get_pool(s, lane, s->p->nsegments))
+	{
+		begin_portion(lane, r);
+		status = read_rows(s, r, reader, err);
+	}
+	dbmazz_catalog_rows_end(reader);
+	if (status == DBMAZZ_ERR_NO_SPACE && r->nsegments < s->p->nsegments)
+		return DBMAZZ_REREAD_LATER;
+	if (status != DBMAZZ_OK)
+		return DBMAZZ_REREAD_FAILED;
+	return r->writer.nrows > 0 ? DBMAZZ_REREAD_READY : DBMAZZ_REREAD_NOTHING;
+}
+
+/*
+ * A lock that somebody holds is no reason to end the life of all tables: an
+ * error for that is caught, and the transaction is given up.
+ */
+static DbmazzRereadResult
+read_in_transaction(DbmazzShipper *s, Lane *lane, DbmazzError *err)
+{
+	DbmazzReread *r = lane->reread;
+	DbmazzRowCursor cursor = r->cursor;
+	DbmazzSegment *segment = r->segment;
+	DbmazzRowEntry *entry = r->entry;
+	MemoryContext cxt = CurrentMemoryContext;
+	volatile DbmazzRereadResult result = DBMAZZ_REREAD_LATER;
+
+	PG_TRY();
+	{
+		dbmazz_worker_begin();
+		result = read_portion(s, lane, err);
+		dbmazz_worker_commit();
+	}
+	PG_CATCH();
+	{
+		if (geterrcode() != ERRCODE_LOCK_NOT_AVAILABLE)
+			PG_RE_THROW();
+		MemoryContextSwitchTo(cxt);
+		FlushErrorState();
+		AbortCurrentTransaction();
+		MemoryContextSwitchTo(cxt);
+		r->cursor = cursor;
+		r->segment = segment;
+		r->entry = entry;
+	}
+	PG_END_TRY();
+	return result;
+}
+
+/* Names and remedy for what did not work with the row in r->tuple. */
+static void
+describe_failure(DbmazzShipper *s, Lane *lane, DbmazzError *err)
+{
+	const DbmazzReread *r = lane->reread;
+
+	if (err->status == DBMAZZ_ERR_NO_SPACE || err->status == DBMAZZ_ERR_LIMIT)
+	{
+		dbmazz_error_set(err, DBMAZZ_ERR_LIMIT, 0,
+						 "a row is larger than the pipeline's buffer of %u kB",
+						 (unsigned) (s->p->nsegments *
+									 (DBMAZZ_SEGMENT_SIZE / 1024)));
+		dbmazz_error_hint(err, "Raise dbmazz.pipeline_buffer_size (and "
+						  "dbmazz.buffer_size), then stop and start the "
+						  "pipeline.");
+	}
+	else if (err->column > 0)
+	{
+		dbmazz_error_detail(err, "Column \"%s\" of a row of %s that was "
+							"committed at %X/%X, as it was read now.",
+							dbmazz_desc_text(r->desc,
+											 r->desc->columns[err->column - 1].name),
+							lane->source, LSN_FORMAT_ARGS(r->entry->commit_lsn));
+		dbmazz_error_hint(err, "Correct the value in the source, then stop and "
+						  "start the pipeline.");
+	}
+}
+
+/* ---- for the lane --------------------------------------------------------------- */
+
+bool
+dbmazz_reread_has_more(const Lane *lane)
+{
+	return lane->reread != NULL && lane->reread->entry != NULL;
+}
+
+void
+dbmazz_reread_begin(Lane *lane)
+{
+	DbmazzReread *r = MemoryContextAllocZero(lane->cxt, sizeof(*r));
+
+	Assert(lane->reread == NULL);
+	r->keys = lane->view;
+	r->row_cxt = AllocSetContextCreate(lane->cxt, "dbmazz row",
+									   ALLOCSET_DEFAULT_SIZES);
+	lane->reread = r;
+}
+
+DbmazzRereadResult
+dbmazz_reread_portion(DbmazzShipper *s, Lane *lane, DbmazzError *err)
+{
+	DbmazzReread *r = lane->reread;
+	uint32		share = s->p->nsegments / PORTION_SHARE;
+	DbmazzRereadResult result;
+
+	DBMAZZ_DEBUG_POINT("before_reread");
+	if (!r->is_visible && !all_visible(r))
+		return DBMAZZ_REREAD_LATER;
+	if (r->pool == NULL &&
+		!get_pool(s, lane, Max(share, 1) + head_segments(r)))
+		return DBMAZZ_REREAD_LATER;
+	dbmazz_error_reset(err);
+	result = read_in_transaction(s, lane, err);
+	DBMAZZ_DEBUG_POINT("rows_read");
+	if (result == DBMAZZ_REREAD_FAILED)
+		describe_failure(s, lane, err);
+	if (result == DBMAZZ_REREAD_READY)
+	{
+		lane->view.pool = r->pool;
+		lane->view.head = r->writer.head;
+		lane->view.nrows = r->writer.nrows;
+		lane->view.nbytes = r->writer.nbytes;
+		lane->view.table = r->desc;
+		lane->request.nrows = r->writer.nrows;
+	}
+	return result;
+}

@@ -77,7 +77,8 @@ same_form(const DbmazzColumnDesc *column, Form_pg_attribute att)
 	int32		typmod = att->atttypmod;
 	Oid			base = getBaseTypeAndTypmod(att->atttypid, &typmod);
 
-	if (dbmazz_type_lookup(base)->value_class != column->value_class)
+	if (dbmazz_type_class(base, typmod, column->flags & DBMAZZ_COLUMN_KEY) !=
+		column->value_class)
 		return false;
 	return (column->flags & DBMAZZ_COLUMN_KEY) == 0 ||
 		base == column->basetypid ||

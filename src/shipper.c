@@ -84,6 +84,7 @@ dbmazz_shipper_create(DbmazzPipeline *p, const DbmazzPipelineRow *row,
 	s->p = p;
 	s->id = row->id;
 	s->owner = row->owner;
+	s->unrepresentable = dbmazz_unrepresentable;
 	s->publication = MemoryContextStrdup(cxt, row->publication);
 	strlcpy(s->uid, row->uid, sizeof(s->uid));
 	s->destination = MemoryContextStrdup(cxt, checkpoint->destination);

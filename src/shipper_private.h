@@ -7,6 +7,7 @@
 
 #include "core/backoff.h"
 #include "core/label.h"
+#include "core/policy.h"
 #include "lib/ilist.h"
 #include "shipper.h"
 #include "utils/hsearch.h"
@@ -90,6 +91,7 @@ struct DbmazzShipper
 	Oid			owner;
 	char	   *destination;	/* its identity */
 	char	   *publication;
+	DbmazzUnrepresentable unrepresentable;
 	char		uid[DBMAZZ_UID_SIZE];
 	uint64		epoch;
 	const DbmazzSinkRoutine *routine;

@@ -27,6 +27,7 @@
 #include "queue.h"
 #include "shipper_private.h"
 #include "storage/procarray.h"
+#include "unfit.h"
 #include "utils/memutils.h"
 #include "worker.h"
 
@@ -154,7 +155,7 @@ dbmazz_reread_end(DbmazzShipper *s, Lane *lane)
 
 /* Rows have the columns that the table still has, and those that came. */
 static void
-begin_portion(Lane *lane, DbmazzReread *r)
+begin_portion(DbmazzShipper *s, Lane *lane, DbmazzReread *r)
 {
 	const DbmazzTableDesc *full = r->keys.table;
 	bool		all = true;
@@ -177,7 +178,7 @@ begin_portion(Lane *lane, DbmazzReread *r)
 	else
 		dbmazz_desc_subset(full, r->has, full->generation, r->desc);
 	r->plan = MemoryContextAlloc(lane->cxt, dbmazz_json_plan_size(r->desc));
-	dbmazz_json_plan_init(r->plan, r->desc);
+	dbmazz_json_plan_init(r->plan, r->desc, s->unrepresentable);
 	r->nused = 0;
 	if (dbmazz_batch_begin(&r->writer, next_segment, r, r->desc) != DBMAZZ_OK)
 		elog(ERROR, "could not begin a batch");
@@ -258,12 +259,12 @@ read_portion(DbmazzShipper *s, Lane *lane, DbmazzError *err)
 		case DBMAZZ_READER_READY:
 			break;
 	}
-	begin_portion(lane, r);
+	begin_portion(s, lane, r);
 	status = read_rows(s, r, reader, err);
 	if (status == DBMAZZ_ERR_NO_SPACE && r->nsegments < s->p->nsegments &&
 		get_pool(s, lane, s->p->nsegments))
 	{
-		begin_portion(lane, r);
+		begin_portion(s, lane, r);
 		status = read_rows(s, r, reader, err);
 	}
 	dbmazz_catalog_rows_end(reader);
@@ -328,13 +329,10 @@ describe_failure(DbmazzShipper *s, Lane *lane, DbmazzError *err)
 	}
 	else if (err->column > 0)
 	{
-		dbmazz_error_detail(err, "Column \"%s\" of a row of %s that was "
-							"committed at %X/%X, as it was read now.",
-							dbmazz_desc_text(r->desc,
-											 r->desc->columns[err->column - 1].name),
-							lane->source, LSN_FORMAT_ARGS(r->entry->commit_lsn));
-		dbmazz_error_hint(err, "Correct the value in the source, then stop and "
-						  "start the pipeline.");
+		DbmazzRowSource source = {&r->tuple, NULL, false};
+		DbmazzColumnSet set = {.desc = r->desc, .plan = r->plan};
+
+		dbmazz_unfit_describe(err, &set, &source, r->entry->commit_lsn);
 	}
 }
 

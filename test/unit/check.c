@@ -31,6 +31,7 @@ static const Group groups[] = {
 	{"error", test_error},
 	{"fit", test_fit},
 	{"json_check", test_json_check},
+	{"keyrow", test_keyrow},
 	{"label", test_label},
 	{"pgoutput", test_pgoutput},
 	{"relmap", test_relmap},

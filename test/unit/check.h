@@ -54,6 +54,7 @@ extern void test_encode_random(void);
 extern void test_error(void);
 extern void test_fit(void);
 extern void test_json_check(void);
+extern void test_keyrow(void);
 extern void test_label(void);
 extern void test_pgoutput(void);
 extern void test_relmap(void);

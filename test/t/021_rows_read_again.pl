@@ -252,7 +252,7 @@ query($node, <<~'SQL');
 	UPDATE "Odd Names" SET "Key 1" = 'x''"\' || "Key 1" WHERE "Key 1" IN ('c1', 'c2');
 	UPDATE "Odd Names" SET "key'2" = "key'2" + '1 us' WHERE "Key 1" = 'c3';
 	UPDATE parts SET id = id + 10 WHERE id IN (1, 102);
-	UPDATE parts SET id = id + 100, n = 0 WHERE id = 3;
+	UPDATE parts SET id = id + 200, n = 0 WHERE id = 3;
 	UPDATE parts SET id = 50 WHERE id = 104;
 	SQL
 same(qw(parts odd));
@@ -271,7 +271,7 @@ cmp_ok($loads, '<', 40, "2000 rows in $loads loads");
 # In small portions, and larger than a segment.
 $target->clear_loads;
 restart_stream($node, sub { settings('flush_interval=200ms', 'batch_max_bytes=256kB') });
-query($node, 'UPDATE docs SET id = id + 1 WHERE id BETWEEN 1100001 AND 1101000 AND id % 2 = 1');
+query($node, 'UPDATE docs SET id = id + 10000000 WHERE id BETWEEN 1100001 AND 1101000');
 query($node, q(UPDATE docs SET body = repeat('x', 3000000) WHERE id = 1101999));
 query($node, 'UPDATE docs SET id = 2000000 WHERE id = 1101999');
 same('docs');

@@ -40,7 +40,7 @@ struct DbmazzReread
 	DbmazzSegment *segment;		/* the next row that was not read, */
 	DbmazzRowEntry *entry;		/* or NULL: all were */
 	bool		is_visible;		/* its transactions are */
-	bool		has[DBMAZZ_MAX_COLUMNS];
+	bool		has[DBMAZZ_MAX_VALUES];
 	DbmazzTuple tuple;
 	MemoryContext row_cxt;
 

@@ -272,7 +272,7 @@ cmp_ok($loads, '<', 40, "2000 rows in $loads loads");
 $target->clear_loads;
 restart_stream($node, sub { settings('flush_interval=200ms', 'batch_max_bytes=256kB') });
 query($node, 'UPDATE docs SET id = id + 10000000 WHERE id BETWEEN 1100001 AND 1101000');
-query($node, q(UPDATE docs SET body = repeat('x', 3000000) WHERE id = 1101999));
+query($node, q(UPDATE docs SET body = repeat('x', 1000000) WHERE id = 1101999));
 query($node, 'UPDATE docs SET id = 2000000 WHERE id = 1101999');
 same('docs');
 

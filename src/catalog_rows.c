@@ -14,6 +14,7 @@
 #include "catalog_rows.h"
 #include "core/keyrow.h"
 #include "core/typemap.h"
+#include "encoding.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
@@ -368,10 +369,20 @@ parse_key(DbmazzRowReader *r, const DbmazzTuple *tuple)
 		KeyColumn  *key = &r->keys[i];
 
 		r->values[i] = InputFunctionCall(&key->input,
-										 pnstrdup(value->data, value->len),
+										 dbmazz_from_utf8(pnstrdup(value->data,
+																   value->len)),
 										 key->ioparam, key->typmod);
 	}
 	SetUserIdAndSecContext(user, security_context);
+}
+
+static bool
+is_text(const DbmazzValue *value, const char *text)
+{
+	const char *utf8 = text != NULL ? dbmazz_to_utf8(text) : NULL;
+
+	return utf8 != NULL && strlen(utf8) == value->len &&
+		memcmp(utf8, value->data, value->len) == 0;
 }
 
 /*
@@ -392,17 +403,12 @@ take_values(DbmazzRowReader *r, DbmazzTuple *tuple)
 										  &isnull);
 		char	   *text = isnull ? NULL : OutputFunctionCall(&r->output[i],
 															  datum);
-		uint32		len = isnull ? 0 : strlen(text);
 
-		if (r->read[i] >= r->desc->nkeys)
-		{
-			value->kind = isnull ? DBMAZZ_VALUE_NULL : DBMAZZ_VALUE_TEXT;
-			value->data = text;
-			value->len = len;
-		}
-		else if (isnull || len != value->len ||
-				 memcmp(text, value->data, len) != 0)
+		if (r->read[i] < r->desc->nkeys && !is_text(value, text))
 			return false;
+		value->kind = isnull ? DBMAZZ_VALUE_NULL : DBMAZZ_VALUE_TEXT;
+		value->data = text;
+		value->len = isnull ? 0 : strlen(text);
 	}
 	return true;
 }

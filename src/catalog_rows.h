@@ -42,9 +42,9 @@ extern DbmazzReaderState dbmazz_catalog_rows_begin(const DbmazzTableDesc *desc,
 												   DbmazzError *err);
 
 /*
- * Read the row whose key is in 'tuple' (the texts that pgoutput gave): fills in
- * the other columns that are there, in the caller's memory context.  False if
- * there is no such row.
+ * Read the row whose key is in 'tuple' (texts as pgoutput gave them, in UTF-8):
+ * fills in the columns that are there, the key included, in the encoding of the
+ * database and in the caller's memory context.  False if there is no such row.
  */
 extern bool dbmazz_catalog_rows_read(DbmazzRowReader *reader,
 									 DbmazzTuple *tuple);

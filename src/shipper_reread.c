@@ -24,6 +24,7 @@
 #include "catalog_rows.h"
 #include "core/keyrow.h"
 #include "debug_point.h"
+#include "encoding.h"
 #include "queue.h"
 #include "shipper_private.h"
 #include "storage/procarray.h"
@@ -226,7 +227,12 @@ read_rows(DbmazzShipper *s, DbmazzReread *r, DbmazzRowReader *reader,
 		MemoryContextReset(r->row_cxt);
 		(void) get_row(r);
 		if (dbmazz_catalog_rows_read(reader, &r->tuple))
-			status = put_row(r, err);
+		{
+			status = dbmazz_encoding_tuple(r->desc, &r->tuple, false,
+										   s->unrepresentable, err);
+			if (status == DBMAZZ_OK)
+				status = put_row(r, err);
+		}
 		if (status != DBMAZZ_OK)
 			break;
 		next_row(r);

@@ -313,6 +313,7 @@ is($target->sql('SELECT title FROM altered WHERE id = 101', 'shop'), 'title 1',
 	'a column that was renamed is found');
 $target->sql('ALTER TABLE altered ADD COLUMN heading STRING', 'shop');
 restart_stream($node);
+query($node, q(UPDATE altered SET title = 'renamed' WHERE id = 2));
 same('altered');
 
 while_waiting(q(UPDATE altered SET id = 102 WHERE id = 2), [ 'ALTER TABLE altered ADD extra int DEFAULT 7' ]);

@@ -228,8 +228,9 @@ read_rows(DbmazzShipper *s, DbmazzReread *r, DbmazzRowReader *reader,
 		(void) get_row(r);
 		if (dbmazz_catalog_rows_read(reader, &r->tuple))
 		{
-			status = dbmazz_encoding_tuple(r->desc, &r->tuple, false,
-										   s->unrepresentable, err);
+			if (!dbmazz_encoding_is_utf8())
+				status = dbmazz_encoding_tuple(r->desc, &r->tuple, false,
+											   s->unrepresentable, err);
 			if (status == DBMAZZ_OK)
 				status = put_row(r, err);
 		}

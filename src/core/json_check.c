@@ -23,6 +23,43 @@
 
 /* ---- the quick look --------------------------------------------------- */
 
+#ifdef DBMAZZ_SSE2
+
+#define LOOK				16	/* bytes that one look takes in */
+
+static inline unsigned int
+equal_mask(__m128i v, char c)
+{
+	return (unsigned int) _mm_movemask_epi8(_mm_cmpeq_epi8(v,
+														   _mm_set1_epi8(c)));
+}
+
+/*
+ * Does a block look like a part of a flaw: "\u", the exponent of a number, or
+ * eight digits in a row?  The first byte is the lowest bit of a mask.
+ */
+static inline bool
+is_suspect(const char *p)
+{
+	__m128i		v = _mm_loadu_si128((const __m128i *) p);
+	__m128i		low = _mm_or_si128(v, _mm_set1_epi8(0x20));
+	__m128i		beyond = _mm_sub_epi8(v, _mm_set1_epi8('0'));
+	unsigned int digits =
+		(unsigned int) _mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(beyond,
+																	 _mm_set1_epi8(9)),
+														beyond));
+	unsigned int run = digits & (digits >> 1);
+
+	run &= run >> 2;
+	run &= run >> 4;
+	return (run | (digits & (equal_mask(low, 'e') >> 1)) |
+			(equal_mask(v, '\\') & (equal_mask(v, 'u') >> 1))) != 0;
+}
+
+#else
+
+#define LOOK				8
+
 /* The upper bit of every byte of 'v' that is 'c'; exact. */
 static inline uint64_t
 bytes_equal(uint64_t v, unsigned char c)
@@ -44,13 +81,11 @@ bytes_digits(uint64_t v)
 	return ~(low | d) & DBMAZZ_EACH_BYTE(0x80);
 }
 
-/*
- * Does a word look like a part of a flaw: "\u", the exponent of a number, or
- * eight digits?
- */
+/* The same in a general register. */
 static inline bool
-word_is_suspect(uint64_t v)
+is_suspect(const char *p)
 {
+	uint64_t	v = dbmazz_load64(p);
 	uint64_t	digits;
 	uint64_t	escape;
 	uint64_t	exponent;
@@ -64,26 +99,29 @@ word_is_suspect(uint64_t v)
 	return (escape | exponent) != 0 || digits == DBMAZZ_EACH_BYTE(0x80);
 }
 
+#endif
+
 /*
- * Words overlap by a byte, so that no pair is missed; a number of 19 digits
- * holds a whole word wherever it stands.  Nesting takes two bytes a level.
+ * Looks overlap by a byte, so that no pair is missed; of a number of 19 digits
+ * one of them sees eight.  Nesting takes two bytes a level.
  */
 bool
 dbmazz_json_is_harmless(const char *data, size_t len)
 {
-	char		last[8] = {0};
+	char		last[LOOK] = {0};
 	size_t		i;
 
 	if (len > 2 * DBMAZZ_JSON_DEPTH)
 		return false;
-	for (i = 0; i + 8 <= len; i += 7)
+	for (i = 0; i + LOOK <= len; i += LOOK - 1)
 	{
-		if (word_is_suspect(dbmazz_load64(data + i)))
+		if (is_suspect(data + i))
 			return false;
 	}
-	if (i < len)
-		memcpy(last, data + i, len - i);
-	return !word_is_suspect(dbmazz_load64(last));
+	if (i > 0 && i < len)
+		return !is_suspect(data + len - LOOK);
+	memcpy(last, data + i, len - i);
+	return !is_suspect(last);
 }
 
 /* ---- the exact look --------------------------------------------------- */

@@ -413,15 +413,17 @@ dbmazz_put_value(char *out, const DbmazzValue *value, uint8_t value_class)
 				return NULL;
 			dbmazz_copy_short(out, p, n);
 			return out + n;
-		case DBMAZZ_VALUE_CHAR:
-			if (n == 1 && (*p & 0x80) != 0)
-				return dbmazz_put_octal(out, (unsigned char) *p);
-			return dbmazz_put_string(out, p, n);
 		case DBMAZZ_VALUE_BYTEA:
 			if (!dbmazz_is_bytea(p, n))
 				return NULL;
 			p += 2;
 			n -= 2;
+			/* FALLTHROUGH */
+		case DBMAZZ_VALUE_CHAR:
+			/* digits never are: one copy of what follows is enough */
+			if (value_class == DBMAZZ_VALUE_CHAR && n == 1 &&
+				(*p & 0x80) != 0)
+				return dbmazz_put_octal(out, (unsigned char) *p);
 			/* FALLTHROUGH */
 		default:
 			return dbmazz_put_string(out, p, n);

@@ -140,7 +140,7 @@ sub mixed_changes
 		DO \$\$
 		DECLARE k int; k2 int;
 		BEGIN
-			FOR i IN 1..250 LOOP
+			FOR i IN 1..90 LOOP
 				k := (random() * 20)::int;
 				k2 := (random() * 40)::int;
 				CASE (random() * 8)::int
@@ -179,7 +179,7 @@ sub mixed_keys
 		SET test.soft = $soft;
 		SELECT setseed($seed);
 		DO \$\$ BEGIN
-			FOR i IN 1..100 LOOP
+			FOR i IN 1..50 LOOP
 				DELETE FROM only_key WHERE id = (random() * 10)::int;
 				INSERT INTO only_key VALUES ((random() * 10)::int) ON CONFLICT DO NOTHING;
 				IF random() < 0.2 THEN COMMIT; END IF;

@@ -105,7 +105,7 @@ sub mixed_changes
 		SELECT setseed($seed);
 		DO \$\$
 		BEGIN
-			FOR i IN 1..150 LOOP
+			FOR i IN 1..70 LOOP
 				INSERT INTO bag SELECT 1 + (random() * 9)::int, 'b', large(i % 5)
 					FROM generate_series(1, (random() * 2)::int);
 				CASE (random() * 4)::int

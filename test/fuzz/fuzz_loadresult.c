@@ -14,6 +14,7 @@
 #include "fuzz.h"
 #include "helpers.h"
 #include "sinks/starrocks/answer.h"
+#include "sinks/starrocks/errorlog.h"
 
 #define NHEADER		4			/* bytes of the input before the body */
 #define LABEL		"0123456789abcdef-1-000000000000beef-1"
@@ -129,12 +130,21 @@ check_answer_error(const DbmazzHttpAnswer *answer)
 static void
 check_error_log(const char *data, size_t len, size_t outlen)
 {
+	static const ColumnSpec columns[] = {
+		{.name = "id", .flags = DBMAZZ_COLUMN_KEY},
+		{.name = "k\xC3\xA4y", .flags = DBMAZZ_COLUMN_KEY},
+		{.name = "v"}
+	};
+	DbmazzTableDesc *desc = make_desc(columns, 3);
+	DbmazzSrBadRow first;
 	char	   *out = must_alloc(outlen);
 
-	dbmazz_sr_answer_error_log(data, len, out, outlen);
+	dbmazz_sr_error_log(data, len, desc, out, outlen, &first);
 	MUST(memchr(out, '\0', outlen) != NULL);
 	MUST(is_utf8(out));
+	MUST(first.column >= -1 && first.column < 3);
 	free(out);
+	free(desc);
 }
 
 int

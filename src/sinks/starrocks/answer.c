@@ -104,6 +104,7 @@ static void judge_transport(const DbmazzHttpAnswer *answer,
 							DbmazzSrVerdict *verdict, DbmazzError *err);
 static DbmazzOutcome outcome_of(DbmazzSrReason reason);
 static DbmazzStatus status_of(DbmazzSrReason reason);
+static bool is_success(const Reply *reply);
 static bool is_other_label(const Reply *reply, const char *label);
 static bool find_fragment(const char *message, const char *fragment);
 
@@ -131,10 +132,17 @@ dbmazz_sr_answer_load(const DbmazzHttpAnswer *answer, const char *label,
 		verdict->reason = DBMAZZ_SR_UNCERTAIN;
 		verdict->outcome = DBMAZZ_DOUBT;
 	}
-	else if (answer->status == 200 && answer->phase == DBMAZZ_HTTP_SENT &&
-			 (strcasecmp(reply.status, "Success") == 0 ||
-			  strcasecmp(reply.status, "Publish Timeout") == 0))
+	else if (is_success(&reply) && answer->status == 200 &&
+			 answer->phase == DBMAZZ_HTTP_SENT)
 		judge_success(&reply, nrows, verdict, err);
+	else if (is_success(&reply))
+	{
+		/* Whatever its message says: a part of the rows may be committed. */
+		dbmazz_error_set(err, DBMAZZ_ERR_MALFORMED, 0,
+						 "StarRocks reported success before it had all rows");
+		verdict->reason = DBMAZZ_SR_UNCERTAIN;
+		verdict->outcome = DBMAZZ_DOUBT;
+	}
 	else if (strcasecmp(reply.status, "Label Already Exists") == 0 ||
 			 strcasecmp(reply.status, "LABEL_ALREADY_EXISTS") == 0)
 		judge_used_label(&reply, verdict, err);
@@ -252,6 +260,13 @@ text_of(const cJSON *root, const char *name)
 	const char *text = cJSON_GetStringValue(cJSON_GetObjectItem(root, name));
 
 	return text != NULL ? text : "";
+}
+
+static bool
+is_success(const Reply *reply)
+{
+	return strcasecmp(reply->status, "Success") == 0 ||
+		strcasecmp(reply->status, "Publish Timeout") == 0;
 }
 
 /*

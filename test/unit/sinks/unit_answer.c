@@ -97,6 +97,11 @@ statuses(void)
 		/* a success with another HTTP status is none */
 		{RESULT("Success", "OK", "100"), 500, DBMAZZ_HTTP_SENT,
 		DBMAZZ_DOUBT, DBMAZZ_SR_UNCERTAIN, false},
+		/* nor is one that came before all rows had left, whatever it says */
+		{RESULT("Success", "OK", "100"), 200, DBMAZZ_HTTP_BEGUN,
+		DBMAZZ_DOUBT, DBMAZZ_SR_UNCERTAIN, false},
+		{RESULT("Success", "illegal json", "100"), 200, DBMAZZ_HTTP_BEGUN,
+		DBMAZZ_DOUBT, DBMAZZ_SR_UNCERTAIN, false},
 		{RESULT("Publish Timeout", "x", "100"), 200, DBMAZZ_HTTP_SENT,
 		DBMAZZ_DONE, DBMAZZ_SR_FINE, false},
 		{"{\"Status\":\"Label Already Exists\",\"Label\":\"" LABEL "\","

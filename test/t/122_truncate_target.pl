@@ -108,7 +108,7 @@ same_rows($node, $target, @all);
 $target->release;
 same_rows($node, $target, @all);
 
-# One that cannot be killed is waited for.
+# One that goes on although it is killed is waited for.
 configure(',starrocks_request_timeout=1s');
 restart_stream($node);
 $target->fault(fault => 'mysql_hold', deaf => JSON::PP::true, count => 1, statement => 'TRUNCATE');

@@ -4,9 +4,13 @@
  *
  * NOTES
  *	  A TRUNCATE has no label in the server's sense, so ours stands in it as a
- *	  comment, and SHOW FULL PROCESSLIST tells whether it is still at work.  Its
- *	  session is killed and then waited for, because the server may carry a
- *	  statement to its end although its client is gone.
+ *	  comment, and SHOW FULL PROCESSLIST tells whether it is still at work.  The
+ *	  server carries it to its end although its client is gone, and although it is
+ *	  killed.  So it is waited for; and KILL QUERY asks it to end, never KILL,
+ *	  which takes the session out of the list while the statement goes on.
+ *
+ *	  A session that sleeps is done with its statement, which the list goes on to
+ *	  show: where the server has not noticed that we are gone, that lasts.
  *
  *	  A session that has not read its statement yet, in a server that stood still,
  *	  cannot be told from others of the same user that do nothing.  So if there are
@@ -218,7 +222,8 @@ send_statement(DbmazzSrJob *job, DbmazzSrStep step)
 	else if (step == DBMAZZ_SR_STEP_LIST)
 		dbmazz_sr_text_addf(text, "SHOW FULL PROCESSLIST");
 	else
-		dbmazz_sr_text_addf(text, "KILL %lu", job->kills[job->nkills]);
+		dbmazz_sr_text_addf(text, "KILL QUERY %lu",
+							job->kills[job->nkills]);
 	if (text->failed)
 		no_memory(job);
 	else
@@ -295,13 +300,19 @@ listed(DbmazzSrJob *job)
 	{
 		const char *id = dbmazz_sr_port_value(job->port, "Id");
 		const char *user = dbmazz_sr_port_value(job->port, "User");
+		const char *command = dbmazz_sr_port_value(job->port, "Command");
 		const char *info = dbmazz_sr_port_value(job->port, "Info");
+		bool		sleeps = command != NULL &&
+		strcasecmp(command, "Sleep") == 0;
 		unsigned long number = 0;
 
 		if (id == NULL || sscanf(id, "%lu", &number) != 1 || number == own)
 			continue;
-		if (is_ours(job, info) && job->nkills < DBMAZZ_SR_MAX_KILLS)
-			job->kills[job->nkills++] = number;
+		if (is_ours(job, info))
+		{
+			if (!sleeps && job->nkills < DBMAZZ_SR_MAX_KILLS)
+				job->kills[job->nkills++] = number;
+		}
 		else if ((info == NULL || info[0] == '\0') &&
 				 (user == NULL || strcmp(user, job->config->user) == 0))
 			is_idle = true;

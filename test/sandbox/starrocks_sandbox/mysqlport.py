@@ -59,6 +59,7 @@ class Session(MimicSession):
         self.started = self.since = time.time()
         self.statement = None            # what is being carried out
         self.held = None                 # the event that a held statement waits for
+        self.listed = True
         # SHOW, DESCRIBE and information_schema are the engine's, not the library's.
         self.middlewares = [
             self._variables, self._set_middleware, self._use_middleware, self._kill_middleware,
@@ -70,6 +71,14 @@ class Session(MimicSession):
         if isinstance(query.expression, (exp.Select, exp.SetOperation)):
             return await self._set_var_middleware(query)
         return await query.next()
+
+    async def _kill_middleware(self, query):
+        """KILL takes a session out of the list at once, whatever it is still doing; KILL QUERY does not."""
+        kill = query.expression
+        if isinstance(kill, exp.Kill) and kill.text("kind").upper() != "QUERY":
+            if session := self.app.sessions.get(int(kill.this.name)):
+                session.listed = False
+        return await super()._kill_middleware(query)
 
     async def init(self, connection):
         await super().init(connection)
@@ -118,7 +127,7 @@ class Session(MimicSession):
         """Wait for the release, whether or not the client is still there.
 
         KILL ends the wait and the statement is not carried out; but one that is
-        deaf shows the kill only when it has come to its end.
+        deaf is carried out to its end, as a TRUNCATE of the real server is.
         """
         self.held = asyncio.Event()
         try:
@@ -158,6 +167,8 @@ class Session(MimicSession):
         names = ["Id", "User", "Host", "Db", "Command", "ConnectionStartTime", "Time", "State", "Info", "IsPending"]
         rows = []
         for number, session in sorted(self.app.sessions.items()):
+            if not session.listed:
+                continue
             info = session.statement or ""
             rows.append((str(number), session.username, "127.0.0.1:0", session.database or "",
                          "Query" if info else "Sleep", time.strftime("%F %T", time.localtime(session.started)),

@@ -83,11 +83,25 @@ def test_deaf_to_kill(t):
     sql = "TRUNCATE TABLE t"
     t.box.fault("mysql_hold", deaf=True, count=1, statement="TRUNCATE")
     thread = in_background(t, sql)
-    statement(t, f"KILL {listed(t)[sql]}")
+    number = listed(t)[sql]
+    statement(t, f"KILL QUERY {number}")
     assert sql in listed(t) and count() == 2
+    statement(t, f"KILL {number}")
+    assert sql not in listed(t) and count() == 2
     t.box.admin("POST", "release", {})
     thread.join()
     assert count() == 0
+
+
+def test_kill_query(t):
+    count = filled(t)
+    sql = "TRUNCATE TABLE t"
+    t.box.fault("mysql_hold", count=1, statement="TRUNCATE")
+    thread = in_background(t, sql)
+    statement(t, f"KILL QUERY {listed(t)[sql]}")
+    thread.join()
+    t.box.wait(lambda: sql not in listed(t))
+    assert count() == 2
 
 
 @pytest.mark.parametrize(("when", "left"), [("before", 2), ("after", 0)])

@@ -19,13 +19,15 @@
 #define FLOAT8OID		701
 #define BPCHAROID		1042
 #define VARCHAROID		1043
+#define BITOID			1560
+#define VARBITOID		1562
 #define NUMERICOID		1700
 
 #define VARHDRSZ		4
 
 #define FRACTION		"it cuts off fractions"
 #define ROUND			"it rounds numbers"
-#define CONVERT			"it reads a text as another type"
+#define CONVERT			"it reads a value as one of another type"
 
 static int	numeric_scale(int32_t typmod);
 static bool is_text(const DbmazzColumnDesc *source);
@@ -67,9 +69,11 @@ dbmazz_sr_type_loses(const DbmazzColumnDesc *source,
 		case DBMAZZ_SR_TYPE_DATE:
 			if (is_time)
 				return "it cuts off the time of day";
-			return is_text(source) ? CONVERT : NULL;
+			/* FALLTHROUGH */
 		case DBMAZZ_SR_TYPE_DATETIME:
-			return is_text(source) ? CONVERT : NULL;
+			/* of 20240101 it makes a date, too */
+			return is_time || source->value_class == DBMAZZ_VALUE_DATE ?
+				NULL : CONVERT;
 		case DBMAZZ_SR_TYPE_JSON:
 			return source->value_class == DBMAZZ_VALUE_DECIMAL ? ROUND : NULL;
 		default:
@@ -89,11 +93,14 @@ numeric_scale(int32_t typmod)
 	return scale > 0 ? scale : 0;
 }
 
+/* Texts of any kind, and those of bits and bytes: they can look like numbers. */
 static bool
 is_text(const DbmazzColumnDesc *source)
 {
 	return source->basetypid == TEXTOID || source->basetypid == VARCHAROID ||
-		source->basetypid == BPCHAROID || source->basetypid == NAMEOID;
+		source->basetypid == BPCHAROID || source->basetypid == NAMEOID ||
+		source->basetypid == BITOID || source->basetypid == VARBITOID ||
+		source->value_class == DBMAZZ_VALUE_BYTEA;
 }
 
 static bool

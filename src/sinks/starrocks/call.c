@@ -197,7 +197,13 @@ start(DbmazzSrJob *job)
 	{
 		request.expect_timeout_ms = config->request_timeout_ms;
 		request.keep_alive = false;
-		request.nheaders = list_headers(&job->headers, headers);
+
+		/*
+		 * Only the label, which comes first: a frontend needs no more to name
+		 * a backend, and refuses headers of more than 32 kB (older ones 8 kB).
+		 * That is less than the names of a table's columns may take.
+		 */
+		headers[request.nheaders++] = job->headers.data;
 	}
 	else if (job->step == DBMAZZ_SR_STEP_LOAD)
 	{

@@ -15,6 +15,7 @@ SCHEMA = re.compile(r"/api/([^/]+)/([^/]+)/_schema")
 SCHEMA_V2 = re.compile(r"/api/v2/catalogs/([^/]+)/databases/([^/]+)/tables/([^/]+)/schema")
 CANCEL = re.compile(r"/api/([^/]+)/([^/]+)/_cancel")
 SQL = re.compile(r"/api/v1/catalogs/([^/]+)(?:/databases/([^/]+))?/sql")
+HEAD_LIMIT = 32768              # http_max_header_size
 CODES = {"OK": "0", "FAILED": "1", "LABEL_ALREADY_EXISTS": "2"}
 
 
@@ -48,6 +49,10 @@ class FrontEnd:
     async def route(self, conn, request):
         if request.path.startswith("/_sandbox/"):
             await admin(self.app, conn, request)
+            return
+        if request.head_size > HEAD_LIMIT:
+            await conn.respond(400, f"Bad Request. <br/> HTTP header is larger than {HEAD_LIMIT} bytes.".encode(),
+                               "text/html", close=True)
             return
         if request.path == "/api/health":
             await conn.read_body()

@@ -30,6 +30,7 @@ class Request:
     query: dict
     headers: dict                 # names in lower case
     version: str
+    head_size: int = 0            # bytes of the header lines
 
     @property
     def expects_continue(self):
@@ -81,7 +82,8 @@ class HttpConn:
             method=event.method.decode(), target=target, path=unquote(parts.path),
             query=dict(parse_qsl(parts.query, keep_blank_values=True)),
             headers={k.decode(): _text(v) for k, v in event.headers},
-            version=event.http_version.decode())
+            version=event.http_version.decode(),
+            head_size=sum(len(k) + len(v) + 4 for k, v in event.headers))
 
     async def read_chunk(self):
         """The next piece of the body, None at its end; ConnectionCut if it is torn."""

@@ -65,6 +65,13 @@ def test_rule_03_the_fe_looks_up_no_label_and_no_table(t):
     assert request(t.box.fe, "PUT", path, {"label": "bad label"}, expect=True).status == 307
 
 
+def test_rule_03_the_fe_refuses_large_headers(t):
+    columns = ",".join(f"`{'c' * 60}{i}`" for i in range(600))
+    answer = put_fe(t, {"columns": columns}, expect=True)
+    assert answer.status == 400 and b"larger than 32768 bytes" in answer.body
+    assert put_fe(t, {"columns": columns[:32000]}, expect=True).status == 307
+
+
 def test_rule_03_curl_follows_with_the_body(t):
     body = json.dumps([{"id": 1, "v": "é", "n": 1}]).encode()
     code, out, err = curl("-u", "root:", "--location-trusted", "-XPUT", "-H", "Expect: 100-continue",

@@ -1,6 +1,12 @@
 /*
  * catalog_rows.c
  *		SQL that reads rows of a published table by their key.
+ *
+ * NOTES
+ *	  Whoever owns a table can have functions called by those who read it, and
+ *	  be it by the planner, for the expressions of its indexes.  So all that
+ *	  has to do with it runs as its owner, in an operation that is restricted
+ *	  as those of autovacuum are.
  */
 #include "postgres.h"
 
@@ -12,6 +18,7 @@
 #include "catalog/pg_operator.h"
 #include "catalog/pg_type.h"
 #include "catalog_rows.h"
+#include "compat.h"
 #include "core/keyrow.h"
 #include "core/typemap.h"
 #include "encoding.h"
@@ -20,11 +27,13 @@
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
+#include "utils/rls.h"
 #include "utils/syscache.h"
 
 #define LOCK_TIMEOUT_MS "100"	/* of locks other than that of the table */
@@ -42,6 +51,8 @@ struct DbmazzRowReader
 {
 	const DbmazzTableDesc *desc;
 	Relation	rel;
+	Oid			user;			/* before the table's owner */
+	int			security_context;
 	int			settings_level;
 	SPIPlanPtr	plan;
 	KeyColumn  *keys;
@@ -65,6 +76,32 @@ changed(const DbmazzTableDesc *desc, const char *what, DbmazzError *err)
 	dbmazz_error_hint(err, "This pipeline cannot get past the row. Drop the "
 					  "pipeline, create it again, and load the table anew. With "
 					  "REPLICA IDENTITY FULL no row needs to be read again.");
+	return DBMAZZ_READER_CHANGED;
+}
+
+/*
+ * May the table's owner read it, as we do in his name?  He may not if somebody has
+ * taken that away from him, or if policies apply to him too.
+ */
+static DbmazzReaderState
+check_owner(const DbmazzTableDesc *desc, Relation rel, DbmazzError *err)
+{
+	Oid			owner = rel->rd_rel->relowner;
+
+	if (dbmazz_schema_usage_compat(RelationGetNamespace(rel), owner) &&
+		pg_class_aclcheck(desc->relid, owner, ACL_SELECT) == ACLCHECK_OK &&
+		check_enable_rls(desc->relid, owner, true) != RLS_ENABLED)
+		return DBMAZZ_READER_READY;
+	dbmazz_error_set(err, DBMAZZ_ERR_UNSUPPORTED, 0,
+					 "the owner of table \"%s.%s\" may not read a row again",
+					 dbmazz_desc_text(desc, desc->schema),
+					 dbmazz_desc_text(desc, desc->table));
+	dbmazz_error_detail(err, "An update of the key came without the value of an "
+						"unchanged large column. The row is read in the table "
+						"with the rights of the table's owner.");
+	dbmazz_error_hint(err, "Grant the table's owner SELECT on it and USAGE on its "
+					  "schema, and use ALTER TABLE ... NO FORCE ROW LEVEL "
+					  "SECURITY; then stop and start the pipeline.");
 	return DBMAZZ_READER_CHANGED;
 }
 
@@ -323,6 +360,8 @@ dbmazz_catalog_rows_begin(const DbmazzTableDesc *desc,
 	state = check_columns(desc, RelationGetDescr(r->rel), has, err);
 	if (state == DBMAZZ_READER_READY && !find_operators(r))
 		state = changed(desc, "the index of the key was dropped", err);
+	if (state == DBMAZZ_READER_READY)
+		state = check_owner(desc, r->rel, err);
 	if (state != DBMAZZ_READER_READY)
 	{
 		relation_close(r->rel, NoLock);
@@ -340,6 +379,9 @@ dbmazz_catalog_rows_begin(const DbmazzTableDesc *desc,
 			r->read[r->nread++] = i;
 	}
 	r->output = palloc(sizeof(FmgrInfo) * r->nread);
+	GetUserIdAndSecContext(&r->user, &r->security_context);
+	SetUserIdAndSecContext(r->rel->rd_rel->relowner, r->security_context |
+						   SECURITY_RESTRICTED_OPERATION);
 	find_functions(r);
 	SPI_connect();
 	make_plan(r, publication);
@@ -349,20 +391,12 @@ dbmazz_catalog_rows_begin(const DbmazzTableDesc *desc,
 
 /* ---- rows ----------------------------------------------------------------- */
 
-/*
- * The key's texts as values.  Functions of types may call others, of the users'
- * making: they run with the rights of the table's owner and no more.
- */
+/* The key's texts as values. */
 static void
 parse_key(DbmazzRowReader *r, const DbmazzTuple *tuple)
 {
-	Oid			user;
-	int			security_context;
 	int			i;
 
-	GetUserIdAndSecContext(&user, &security_context);
-	SetUserIdAndSecContext(r->rel->rd_rel->relowner, security_context |
-						   SECURITY_RESTRICTED_OPERATION);
 	for (i = 0; i < r->desc->nkeys; i++)
 	{
 		const DbmazzValue *value = &tuple->values[r->desc->columns[i].source];
@@ -373,7 +407,6 @@ parse_key(DbmazzRowReader *r, const DbmazzTuple *tuple)
 																   value->len)),
 										 key->ioparam, key->typmod);
 	}
-	SetUserIdAndSecContext(user, security_context);
 }
 
 static bool
@@ -434,5 +467,6 @@ dbmazz_catalog_rows_end(DbmazzRowReader *reader)
 {
 	SPI_finish();
 	AtEOXact_GUC(true, reader->settings_level);
+	SetUserIdAndSecContext(reader->user, reader->security_context);
 	relation_close(reader->rel, NoLock);
 }

@@ -23,11 +23,14 @@ typedef enum DbmazzReaderState
 	DBMAZZ_READER_READY,
 	DBMAZZ_READER_LOCKED,		/* somebody has the table for himself */
 	DBMAZZ_READER_GONE,			/* the table was dropped */
-	DBMAZZ_READER_CHANGED		/* it has become another one: 'err' tells */
+	DBMAZZ_READER_CHANGED		/* it has become another one, or may not be
+								 * read: 'err' tells */
 } DbmazzReaderState;
 
 /*
- * Begin, in the caller's transaction.  Takes AccessShareLock on the table, but
+ * Begin, in the caller's transaction.  From here to the end the process acts as
+ * the table's owner, in a restricted operation; an error undoes that with the
+ * transaction.  Takes AccessShareLock on the table, but
  * does not wait for it.  Other locks (of partitions, indexes) are waited for, not
  * for long: then ERRCODE_LOCK_NOT_AVAILABLE is raised.  has[i] tells whether
  * column i of the description is still there; columns that are not of the source

@@ -108,9 +108,11 @@ wanted_relation(DbmazzChanges *c, uint32 relid, char kind)
 	if (rel->collides)
 	{
 		stop_table(c, rel, "has the same target as another published table",
-				   "Remove one of them from the publication, then stop and "
-				   "start the pipeline; or create a pipeline with another "
-				   "table_name_template for it.");
+				   "This pipeline cannot get past the row, for it sees the "
+				   "publication as it was then. Remove one of them from the "
+				   "publication; then drop the pipeline, create it again, and "
+				   "load the tables anew. Another pipeline with another "
+				   "table_name_template can have the other one.");
 		return NULL;
 	}
 	problem = rel->problem;
@@ -218,8 +220,8 @@ apply_insert(DbmazzChanges *c, DbmazzRelation *rel)
 
 /*
  * The row of parser->old_tuple goes, or is marked as gone.  Its last values are
- * at the target already; but where they came with the change, a whole row costs
- * less than a load of its own.
+ * at the target already; but where all came with the change (and none was lost
+ * in conversion), a whole row costs less than a load of its own.
  */
 static void
 delete_old_row(DbmazzChanges *c, DbmazzRelation *rel)
@@ -233,7 +235,7 @@ delete_old_row(DbmazzChanges *c, DbmazzRelation *rel)
 		dbmazz_batcher_row(c->batcher, rel, set, &source, DBMAZZ_ROW_DELETE);
 		return;
 	}
-	if (c->parser->message.u.change.old_kind != 'O')
+	if (c->parser->message.u.change.old_kind != 'O' || has_unchanged(old))
 	{
 		const DbmazzTableDesc *desc = set->desc;
 		uint32		i;

@@ -11,10 +11,12 @@
 
 #include "access/xlog.h"
 #include "access/xlogreader.h"
+#include "catalog/pg_namespace.h"
 #include "miscadmin.h"
 #include "replication/message.h"
 #include "replication/slot.h"
 #include "storage/proc.h"
+#include "utils/acl.h"
 #include "utils/guc.h"
 #include "utils/rel.h"
 #include "utils/relcache.h"
@@ -65,6 +67,18 @@ dbmazz_primary_key_index_compat(Relation rel)
 	return RelationGetPrimaryKeyIndex(rel, false);
 #else
 	return RelationGetPrimaryKeyIndex(rel);
+#endif
+}
+
+/* 16 has one function for the privileges on all kinds of objects. */
+static inline bool
+dbmazz_schema_usage_compat(Oid schema, Oid role)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_aclcheck(NamespaceRelationId, schema, role,
+						   ACL_USAGE) == ACLCHECK_OK;
+#else
+	return pg_namespace_aclcheck(schema, role, ACL_USAGE) == ACLCHECK_OK;
 #endif
 }
 

@@ -15,6 +15,7 @@
 #include "checks.h"
 #include "compat.h"
 #include "dbmazz_sink.h"
+#include "encoding.h"
 #include "fmgr.h"
 #include "guard.h"
 #include "guc.h"
@@ -348,7 +349,7 @@ check_no_table_behind(const DbmazzPipelineRow *row)
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 					 errmsg("cannot change the table names of pipeline \"%s\" "
 							"while target table \"%s\" is behind the others",
-							row->name, table->target),
+							row->name, dbmazz_from_utf8(table->target)),
 					 errdetail("It has stopped, or has not caught up since."),
 					 errhint("Set the old table_name_template, start the "
 							 "pipeline, and wait until the column lsn of "

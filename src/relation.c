@@ -103,9 +103,12 @@ find_shape(const DbmazzRelations *r, Relation rel, Shape *shape)
 	Bitmapset  *identity;
 
 	MemSet(shape, 0, sizeof(*shape));
-	shape->hint = "Give the table a primary key that its replica identity "
-		"includes, or remove the table from the publication; then stop and "
-		"start the pipeline.";
+	shape->hint = "This pipeline cannot get past the row, for it sees the table "
+		"and the publication as they were then. Give the table a primary key "
+		"that its replica identity includes, or remove the table from the "
+		"publication; then drop the pipeline, create it again, and load the "
+		"tables anew. A table without a key can be a log of its changes: see "
+		"change_log.";
 	(void) RelationGetIndexList(rel);	/* sets the two members used here */
 	key = index_columns(dbmazz_primary_key_index_compat(rel));
 	identity = index_columns(RelationGetReplicaIndex(rel));
@@ -204,9 +207,11 @@ describe_columns(DbmazzColumnDesc *columns, StringInfo buf,
 		if (shape->naudit > 0 && dbmazz_audit_is_name(name))
 		{
 			shape->problem = "has a column with the name of an audit column";
-			shape->hint = "Rename the column, or leave it out of the "
-				"publication by a column list; then stop and start the "
-				"pipeline.";
+			shape->hint = "This pipeline cannot get past the row with "
+				"audit_columns=on, for it sees the table and the publication "
+				"as they were then. Rename the column, or leave it out of the "
+				"publication by a column list; then drop the pipeline, create "
+				"it again, and load the tables anew.";
 		}
 	}
 	for (int i = 0; i < shape->naudit; i++)
@@ -388,6 +393,31 @@ seal_namesakes(DbmazzRelations *r, DbmazzRelation *rel,
 	r->nall = n;
 }
 
+/* Has the table another name than 'rel', and still its target? */
+static bool
+has_target_of(const DbmazzRelations *r, Oid relid, const DbmazzRelation *rel)
+{
+	Relation	heap = RelationIdGetRelation(relid);
+	const char *schema;
+	const char *table;
+	bool		result = false;
+
+	if (!RelationIsValid(heap))
+		return false;
+	schema = get_namespace_name(RelationGetNamespace(heap));
+	table = RelationGetRelationName(heap);
+	if (schema != NULL &&
+		(strcmp(schema, rel->schema) != 0 || strcmp(table, rel->table) != 0))
+	{
+		const char *target = dbmazz_guc_target_name(r->name_template, schema,
+													table);
+
+		result = strcmp(dbmazz_to_utf8(target), rel->target) == 0;
+	}
+	RelationClose(heap);
+	return result;
+}
+
 /* Is the table still what it was when it was described? */
 static bool
 is_there(const DbmazzRelation *rel)
@@ -403,6 +433,27 @@ is_there(const DbmazzRelation *rel)
 		strcmp(RelationGetRelationName(heap), rel->table) == 0;
 	RelationClose(heap);
 	return result;
+}
+
+/*
+ * Does the target's lane belong to another table that still has this target?  It
+ * has stopped because of that, and goes on where one of them may come alone.
+ */
+static bool
+collided_before(const DbmazzRelations *r, const DbmazzRelation *rel)
+{
+	ListCell   *lc;
+
+	foreach(lc, r->tables)
+	{
+		const DbmazzTableRow *row = lfirst(lc);
+
+		if (row->lsn != InvalidXLogRecPtr && row->relid != rel->relid &&
+			strcmp(row->target, rel->target) == 0 &&
+			has_target_of(r, row->relid, rel))
+			return true;
+	}
+	return false;
 }
 
 /*
@@ -425,7 +476,7 @@ collides(DbmazzRelations *r, const DbmazzRelation *rel)
 			!has_name_of(other, rel) && is_there(other))
 			return true;
 	}
-	return false;
+	return !rel->skip && collided_before(r, rel);
 }
 
 DbmazzRelation *

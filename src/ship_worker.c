@@ -12,6 +12,7 @@
 #include "checkpoint.h"
 #include "compat.h"
 #include "debug_point.h"
+#include "encoding.h"
 #include "guc.h"
 #include "miscadmin.h"
 #include "postmaster/interrupt.h"
@@ -68,8 +69,9 @@ check_identity(Ship *s, const char *destination)
 						 "the destination is not the one that the checkpoint "
 						 "belongs to");
 		dbmazz_error_detail(&error, "The checkpoint says \"%s\", the settings "
-							"say \"%s\".", s->checkpoint->destination,
-							destination);
+							"say \"%s\".",
+							dbmazz_to_utf8(s->checkpoint->destination),
+							dbmazz_to_utf8(destination));
 		dbmazz_error_hint(&error, "Set the old destination again; or, if the "
 						  "new one holds all rows that were sent, stop the "
 						  "pipeline and call dbmazz.alter_pipeline() for it.");

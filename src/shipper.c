@@ -215,16 +215,23 @@ take_batches(DbmazzShipper *s)
 		DbmazzTableDesc *desc = MemoryContextAlloc(s->cxt, size);
 		QueuedBatch *qb;
 		Lane	   *lane;
+		Size		len;
 
 		dbmazz_batch_copy_desc(pool, head, desc, size);
 		lane = lane_of(s, dbmazz_desc_text(desc, desc->target));
-		if (lane->relid != desc->relid)
+		/* a table that only stops the lane does not have it */
+		if (lane->relid != desc->relid &&
+			(lane->source == NULL ||
+			 dbmazz_queue_batch(head)->kind != DBMAZZ_BATCH_STOP))
 		{
 			lane->relid = desc->relid;
 			if (lane->source != NULL)
 				pfree(lane->source);
-			lane->source = MemoryContextAlloc(s->cxt, 2 * NAMEDATALEN + 2);
-			snprintf(lane->source, 2 * NAMEDATALEN + 2, "%s.%s",
+			/* in UTF-8 names may be longer than NAMEDATALEN */
+			len = strlen(dbmazz_desc_text(desc, desc->schema)) +
+				strlen(dbmazz_desc_text(desc, desc->table)) + 2;
+			lane->source = MemoryContextAlloc(s->cxt, len);
+			snprintf(lane->source, len, "%s.%s",
 					 dbmazz_desc_text(desc, desc->schema),
 					 dbmazz_desc_text(desc, desc->table));
 		}

@@ -132,7 +132,8 @@ stop_lane(DbmazzShipper *s, Lane *lane, const DbmazzError *error)
 	pg_atomic_fetch_add_u32(&s->p->tables_stopped, 1);
 	dbmazz_pipeline_set_error(s->p, error);
 	dbmazz_report(WARNING, ERRCODE_DATA_EXCEPTION,
-				  psprintf("replication of table %s stopped", lane->source),
+				  psprintf("replication of table %s stopped",
+						   dbmazz_from_utf8(lane->source)),
 				  error);
 	dbmazz_lane_drop_queue(s, lane);
 	if (dbmazz_backoff_reset(&lane->backoff) > 0)

@@ -33,12 +33,13 @@ my ($node, $target) = start_stream(
 		ALTER TABLE part_low ALTER body SET STORAGE EXTERNAL;
 		ALTER TABLE part_high ALTER body SET STORAGE EXTERNAL;
 		CREATE TABLE altered (LIKE docs INCLUDING ALL);
+		CREATE TABLE owned (LIKE docs INCLUDING ALL);
 		CREATE TABLE by_index (id int NOT NULL UNIQUE, title text, body text, n int);
 		ALTER TABLE by_index ALTER body SET STORAGE EXTERNAL;
 		ALTER TABLE by_index REPLICA IDENTITY USING INDEX by_index_id_key;
 		SQL
-	tables => [ qw(docs shown parts altered by_index), '"Odd Names"' ],
-	publication => 'TABLE docs, shown WHERE (is_public), parts, altered, by_index, '
+	tables => [ qw(docs shown parts altered owned by_index), '"Odd Names"' ],
+	publication => 'TABLE docs, shown WHERE (is_public), parts, altered, owned, by_index, '
 	  . '"Odd Names" ("Key 1", "key\'2", body, "n\'3", at)',
 	with => 'publish_via_partition_root = true',
 	conf => $conf,
@@ -300,6 +301,33 @@ for my $point (qw(before_reread rows_read request_started answer_received))
 	$node->wait_for_state('postgres', 'shop', 'streaming');
 	same('docs');
 }
+
+# ---- with whose rights rows are read -----------------------------------------------------
+
+# The planner calls functions in the expressions of indexes, which are the owner's.
+query($node, $_) for <<~'SQL', "INSERT INTO owned $full(1, 20) i";
+	CREATE ROLE app;
+	CREATE TABLE calls (pid int, role name);
+	GRANT INSERT ON calls TO app;
+	CREATE FUNCTION note_call() RETURNS void LANGUAGE sql
+		AS 'INSERT INTO public.calls VALUES (pg_backend_pid(), current_user)';
+	CREATE FUNCTION spy(i int) RETURNS int IMMUTABLE LANGUAGE plpgsql
+		AS 'BEGIN PERFORM public.note_call(); RETURN i; END';
+	CREATE INDEX ON owned ((id + spy(1)));
+	ALTER TABLE owned OWNER TO app;
+	SQL
+query($node, 'UPDATE owned SET id = id + 100 WHERE id < 5');
+same('owned');
+is(query($node, q(SELECT string_agg(DISTINCT role, ' ') FROM calls JOIN pg_stat_activity USING (pid)
+	WHERE backend_type = 'dbmazz shipper')), 'app', 'what the table calls runs as its owner');
+
+query($node, 'ALTER TABLE owned ENABLE ROW LEVEL SECURITY; ALTER TABLE owned FORCE ROW LEVEL SECURITY');
+query($node, 'UPDATE owned SET id = id + 100 WHERE id BETWEEN 5 AND 8');
+my $forbidden = wait_for_stop($node, 'owned');
+like($forbidden, qr/owner of table "public\.owned" may not read a row again/, 'policies for the owner are not passed by');
+like($forbidden, qr/NO FORCE ROW LEVEL SECURITY/, '... with a hint');
+restart_stream($node, sub { query($node, 'ALTER TABLE owned NO FORCE ROW LEVEL SECURITY') });
+same('owned');
 
 # ---- tables that were altered before the row was read ---------------------------------------
 

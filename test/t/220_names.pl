@@ -105,5 +105,10 @@ arrived($node);
 dbmazz::Compare::rows_equal($node, 'postgres', '"sp ace"', $target, 'shop.sp ace');
 query($node, q(ALTER PUBLICATION dbmazz_pub DROP TABLE c."order"));
 
+# Nor when it goes on at the place where the other table comes first.
+restart_stream($node);
+like(wait_for_stop($node, 'order'), qr/same target.*drop the pipeline/s, 'it stops there again, and tells the remedy');
+is($target->sql('SELECT count(*) FROM `order` WHERE `Id` = 1000', 'shop'), 0, 'no row of the other table came');
+
 $node->stop;
 done_testing();

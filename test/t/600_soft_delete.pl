@@ -348,6 +348,7 @@ my ($add) = $why =~ /(ALTER TABLE .*);/;
 $target->sql($add, 'shop');
 restart_stream($node, sub { query($node, 'ALTER TABLE late DROP COLUMN dbmazz_op_type') });
 same_rows($node, $target, 'bare');
+like(wait_for_stop($node, 'late'), qr/drop the pipeline, create it again/, 'the other one cannot go on, as its hint said');
 
 # the server's settings change under a pipeline that runs
 query($node, 'ALTER SYSTEM SET dbmazz.audit_columns = off');

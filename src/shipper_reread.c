@@ -26,6 +26,7 @@
 #include "debug_point.h"
 #include "encoding.h"
 #include "queue.h"
+#include "report.h"
 #include "shipper_private.h"
 #include "storage/procarray.h"
 #include "unfit.h"
@@ -283,8 +284,44 @@ read_portion(DbmazzShipper *s, Lane *lane, DbmazzError *err)
 }
 
 /*
- * A lock that somebody holds is no reason to end the life of all tables: an
- * error for that is caught, and the transaction is given up.
+ * Is the error one of the table: of a value, a name, a privilege, of a function
+ * that its owner has written?  It would come at every attempt.
+ */
+static bool
+is_of_table(int code)
+{
+	switch (ERRCODE_TO_CATEGORY(code))
+	{
+		case ERRCODE_DATA_EXCEPTION:
+		case ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION:
+		case ERRCODE_PLPGSQL_ERROR:
+			return true;
+		default:
+			return false;
+	}
+}
+
+/* Take the server's error over. */
+static void
+take_error(DbmazzError *err)
+{
+	ErrorData  *edata = CopyErrorData();
+
+	dbmazz_error_from_server(err, edata);
+	FreeErrorData(edata);
+	if (err->detail[0] == '\0')
+		dbmazz_error_detail(err, "An update of the key came without the value of "
+							"an unchanged large column, and the row could not be "
+							"read in the table.");
+	if (err->hint[0] == '\0')
+		dbmazz_error_hint(err, "Remove the cause, then stop and start the "
+						  "pipeline; or drop it, create it again, and load the "
+						  "table anew.");
+}
+
+/*
+ * Neither a lock that somebody holds nor trouble with one table is a reason to end
+ * the life of all: errors for that are caught, and the transaction is given up.
  */
 static DbmazzRereadResult
 read_in_transaction(DbmazzShipper *s, Lane *lane, DbmazzError *err)
@@ -304,9 +341,17 @@ read_in_transaction(DbmazzShipper *s, Lane *lane, DbmazzError *err)
 	}
 	PG_CATCH();
 	{
-		if (geterrcode() != ERRCODE_LOCK_NOT_AVAILABLE)
+		int			code = geterrcode();
+
+		if (code != ERRCODE_LOCK_NOT_AVAILABLE && !is_of_table(code))
 			PG_RE_THROW();
 		MemoryContextSwitchTo(cxt);
+		result = DBMAZZ_REREAD_LATER;
+		if (code != ERRCODE_LOCK_NOT_AVAILABLE)
+		{
+			take_error(err);
+			result = DBMAZZ_REREAD_FAILED;
+		}
 		FlushErrorState();
 		AbortCurrentTransaction();
 		MemoryContextSwitchTo(cxt);

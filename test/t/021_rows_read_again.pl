@@ -329,6 +329,18 @@ like($forbidden, qr/NO FORCE ROW LEVEL SECURITY/, '... with a hint');
 restart_stream($node, sub { query($node, 'ALTER TABLE owned NO FORCE ROW LEVEL SECURITY') });
 same('owned');
 
+# An error of theirs stops the table, and no other.
+query($node, $_) for <<~'SQL', 'UPDATE owned SET id = id + 100 WHERE id BETWEEN 9 AND 12';
+	CREATE OR REPLACE FUNCTION spy(i int) RETURNS int IMMUTABLE LANGUAGE plpgsql
+		AS 'BEGIN IF current_user = ''app'' THEN RAISE ''not you''; END IF; RETURN i; END';
+	ALTER TABLE owned SET (fillfactor = 90);
+	SQL
+like(wait_for_stop($node, 'owned'), qr/not you.*could not be read.*Remove the cause/s, 'an error of a function');
+query($node, 'UPDATE docs SET id = -id WHERE id < 5');
+same('docs');
+restart_stream($node, sub { query($node, 'DROP INDEX owned_expr_idx') });
+same('owned');
+
 # ---- tables that were altered before the row was read ---------------------------------------
 
 query($node, "INSERT INTO altered $full(1, 20) i");

@@ -130,7 +130,7 @@ document_problem(const DbmazzValue *value, const char **reason)
 	if (first == DBMAZZ_JSON_BAD_ESCAPE)
 		*reason = "the document has an escape that is no character";
 	else if (first == DBMAZZ_JSON_BAD_NUMBER)
-		*reason = "the document has a number beyond BIGINT and DOUBLE";
+		*reason = "the document has a number beyond 64 bits or DOUBLE";
 	while (flaw.kind != DBMAZZ_JSON_FLAWLESS &&
 		   flaw.kind != DBMAZZ_JSON_TOO_DEEP)
 		(void) dbmazz_json_next_flaw(&walk, &flaw);

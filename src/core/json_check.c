@@ -13,7 +13,7 @@
 #define LARGEST				"1.7976931348623157e308"
 #define SMALLEST			"-1.7976931348623157e308"
 
-/* Digits that every integer of 64 bits, and no larger one, is below. */
+/* The largest integers of 64 bits, without and with a sign. */
 #define UINT64_TEXT			"18446744073709551615"
 #define INT64_TEXT			"9223372036854775808"
 

@@ -7,8 +7,8 @@
  *	  documents with a parser that makes values of them, and one value that it
  *	  cannot make fails the row: an escape that is no character (half of a
  *	  surrogate pair; \u0000 is refused by us, for nothing promises that it is
- *	  kept), an integer beyond 64 bits, a number beyond DOUBLE, and documents
- *	  that are nested deeper than the parser goes.
+ *	  kept), an integer below -2^63 or above 2^64-1, another number
+ *	  beyond DOUBLE, and documents that are nested deeper than the parser goes.
  */
 #ifndef DBMAZZ_JSON_CHECK_H
 #define DBMAZZ_JSON_CHECK_H

@@ -75,9 +75,9 @@ static const DbmazzType types[] = {
 	{30, "oidvector", STRING_CLASS, true, LONG_TEXT, NULL},
 	{JSONOID, "json", DBMAZZ_VALUE_JSON, false, "JSON",
 	"the document, not its text: white space and the order of "
-	"members may change, and StarRocks keeps numbers as 64-bit "
-	"integers or `DOUBLE`. The document `null` becomes NULL; the "
-	"target's column is never NOT NULL. Cannot be a key"},
+	"members may change, and StarRocks keeps integers from -2⁶³ to "
+	"2⁶⁴-1 exactly, other numbers as `DOUBLE`. The document `null` "
+	"becomes NULL; the target's column is never NOT NULL. Cannot be a key"},
 	{142, "xml", STRING_CLASS, true, LONG_TEXT,
 	"without an encoding declaration, as PostgreSQL shows it"},
 	{600, "point", STRING_CLASS, true, "STRING", NULL},
@@ -240,9 +240,9 @@ static const DbmazzClassText class_texts[] = {
 		"more than 1048576 bytes; under `error` the target decides",
 	"cut to 1048576 bytes"},
 	[DBMAZZ_VALUE_JSON] = {"document", "the document itself",
-		"an integer beyond 64 bits, a number beyond `DOUBLE`, `\\u0000`, half "
-		"of a surrogate pair (`\\ud800`), more than 1000 levels, more than "
-		"16 MB (under `error` the target decides on that one)",
+		"an integer below -2⁶³ or above 2⁶⁴-1, another number beyond "
+		"`DOUBLE`, `\\u0000`, half of a surrogate pair (`\\ud800`), more than "
+		"1000 levels, more than 16 MB (under `error` the target decides on that one)",
 		"such a number becomes the nearest `DOUBLE`, such an escape "
 	"`\\uFFFD`; documents that are too deep or too long become NULL"},
 	[DBMAZZ_VALUE_CHAR] = {"byte", "string", NULL, NULL},

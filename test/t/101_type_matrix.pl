@@ -97,9 +97,9 @@ my @unfit = (
 		'0001-01-01 00:00:00.000000' ],
 	[ 'js_nul', 'json', '{"a":"x\u0000"}', 'an escape that is no character', "{\"a\":\"x\\uFFFD\"}" ],
 	[ 'js_half', 'json', '["\ud800"]', 'an escape that is no character', "[\"\\uFFFD\"]" ],
-	[ 'js_int', 'jsonb', '[123456789012345678901234567890]', 'a number beyond BIGINT and DOUBLE',
+	[ 'js_int', 'jsonb', '[123456789012345678901234567890]', 'a number beyond 64 bits or DOUBLE',
 		'[123456789012345678901234567890.0]' ],
-	[ 'js_exp', 'json', '-1e400', 'a number beyond BIGINT and DOUBLE', '-1.7976931348623157e308' ],
+	[ 'js_exp', 'json', '-1e400', 'a number beyond 64 bits or DOUBLE', '-1.7976931348623157e308' ],
 	[ 'js_deep', 'jsonb', '[' x 1001 . ']' x 1001, 'nested too deeply', undef ]);
 
 sub literal

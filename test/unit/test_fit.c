@@ -25,7 +25,7 @@ typedef struct Unfit
 #define EARLY		"the date is before the year 1"
 #define LATE		"the date is after the year 9999"
 #define ESCAPE		"the document has an escape that is no character"
-#define NUMBER		"the document has a number beyond BIGINT and DOUBLE"
+#define NUMBER		"the document has a number beyond 64 bits or DOUBLE"
 
 static const Unfit unfits[] = {
 	{DBMAZZ_VALUE_DECIMAL, "NaN", NAN_TEXT, "null"},

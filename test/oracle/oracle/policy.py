@@ -86,7 +86,7 @@ class Number(str):
 
 
 def _rounded(text):
-    """A number as StarRocks has it: an integer of 64 bits, with or without sign, or the nearest DOUBLE."""
+    """A number as StarRocks has it: an integer from -2^63 to 2^64-1, or the nearest DOUBLE."""
     if re.fullmatch(r"-?\d+", text) and -2**63 <= int(text) < 2**64:
         return int(text)
     return max(-_DOUBLE_MAX, min(_DOUBLE_MAX, float(text)))

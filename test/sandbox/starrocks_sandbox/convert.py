@@ -121,7 +121,7 @@ def _string(text, kind):
 
 
 def _json_number(text):
-    """Integers of a document must have 64 bits, others be finite as DOUBLE."""
+    """Integers of a document must be from -2^63 to 2^64-1, others be finite as DOUBLE."""
     if _INT.fullmatch(text):
         if not -2**63 <= int(text) < 2**64:
             raise Misfit("a number in the document is out of range")

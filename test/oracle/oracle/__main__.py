@@ -53,31 +53,35 @@ def command(seed, options):
     return f"make oracle SEED={seed} CHANGES={options.changes} PG={major}" + (f" FEATURES={items}" if items else "")
 
 
-def run_seed(seed, options, deadline):
-    """Returns whether all was equal."""
+def run_seed(seed, options, deadline=None):
+    """Returns whether all was equal; without a deadline, all changes must have been made, too."""
     start = time.monotonic()
-    print(f"seed {seed}: {command(seed, options)}", flush=True)
+    repeat = command(seed, options)
+    print(f"seed {seed}: {repeat}", flush=True)
     world, verdict, total, compared, trouble = World(options, seed), "error", 0, 0, {}
     try:
         with world:
             world.build()
             ready = time.monotonic()
-            total, compared, trouble = world.run(options.changes, min(deadline, ready + options.limit * 60))
+            limit = ready + options.limit * 60
+            total, compared, trouble = world.run(options.changes, min(deadline or limit, limit))
             took = time.monotonic() - ready
             verdict = f"{world.differences} differences"
+            if not world.differences and not deadline and total < options.changes:
+                verdict = f"not finished in {options.limit} minutes"
     except Exception:                       # pylint: disable=broad-except
         traceback.print_exc(file=sys.stdout)
         took = time.monotonic() - start
     events = ", ".join(f"{count} {name}" for name, count in sorted(trouble.items()))
     line = (f"seed {seed}: {verdict}; {total} changes, {compared} rows compared in {took:.1f} s, "
-            f"{total / max(took, 0.001):.0f} changes/s; {events or 'no trouble'}")
+            f"{total / max(took, 0.001):.0f} changes/s; {', '.join(world.forms)}; {events or 'no trouble'}")
     print(line, flush=True)
     good = verdict == "0 differences"
     if not good:
-        print(f"seed {seed}: repeat: {command(seed, options)}", flush=True)
-    if options.state and (good or verdict != "error"):
+        print(f"seed {seed}: repeat: {repeat}", flush=True)
+    if options.state and (world.differences or good and total >= options.changes):
         with open(options.state, "a", encoding="utf-8") as file:
-            file.write(line + "\n")
+            file.write(f"{line}; {repeat}\n")
     return good
 
 
@@ -85,17 +89,17 @@ def finished(options):
     if not options.state or not os.path.exists(options.state):
         return set()
     with open(options.state, encoding="utf-8") as file:
-        return {int(line.split()[1].rstrip(":")) for line in file if "0 differences" in line}
+        return {line.rpartition("; ")[2].strip() for line in file if ": 0 differences;" in line}
 
 
 def run(options):
     """(passed, failed)"""
     done, good, bad = finished(options), 0, 0
     for seed in options.seeds:
-        if seed in done:
+        if command(seed, options) in done:
             print(f"seed {seed}: done before")
             good += 1
-        elif run_seed(seed, options, float("inf")):
+        elif run_seed(seed, options):
             good += 1
         else:
             bad += 1

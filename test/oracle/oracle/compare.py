@@ -2,12 +2,8 @@
 
 import json
 
-from . import policy
+from . import marks, policy
 from .schema import ident
-
-# with which the decoder writes values
-FORMATS = ("SET DateStyle = 'ISO'; SET IntervalStyle = 'postgres'; SET TimeZone = 'UTC'; SET extra_float_digits = 1;"
-           " SET bytea_output = 'hex'; SET xmlbinary = 'base64'; SET search_path = ''")
 
 _COLUMNS = """
 WITH RECURSIVE base AS (
@@ -43,12 +39,13 @@ def base_types(connection, schema, name):
 class Comparison:
     """One published table on all sides; differences are texts."""
 
-    def __init__(self, source, schema, table, relation, mode, report):
-        self.mode = mode                    # dbmazz.unrepresentable
-        self.source, self.table, self.report = source, table, report
-        self.namespace, self.name = relation
-        self.target = schema.target(*relation)
-        self.types = base_types(source, *relation)
+    def __init__(self, world, table, relation, report):
+        self.world, self.table, self.report = world, table, report
+        self.mode = world.mode              # dbmazz.unrepresentable
+        self.source = world.source
+        self.relation = self.namespace, self.name = relation
+        self.target = world.schema.target(*relation)
+        self.types = base_types(world.source, *relation)
         self.keys = [c.name for c in table.keys]
         published = [c for c in table.order if c.published and not c.generated]
         self.columns = self.keys + [c.name for c in published if c.name not in self.keys]
@@ -69,13 +66,25 @@ class Comparison:
         return found
 
     def run(self, sandbox, subscriber):
-        """Returns the number of rows of the source."""
+        """Returns the number of rows that were compared."""
         source = self.read(self.source, self.table.filter)
         if subscriber is not None:
             self._same(source, self.read(subscriber), "subscriber", list(range(len(self.columns))))
         want = self._expected(source)
-        self._same(want, self._observed(sandbox), "target", range(len(self.columns)))
+        have, marked = self._observed(sandbox)
+        self._same(want, have, "target", range(len(self.columns)))
+        if subscriber is not None and self.world.soft:
+            gone = {tuple(row.get(name) for name in self.keys): [row.get(name) for name in self.columns]
+                    for row in marks.gone(subscriber, self.relation)}
+            gone = self._expected({key: row for key, row in gone.items() if key not in source})
+            self._same(gone, marked, "marked row of target", range(len(self.keys if self._forgets() else self.columns)))
+            return len(source) + len(gone)
         return len(source)
+
+    def _forgets(self):
+        """May values of a deleted row be unknown to the target, because nobody had them any more?"""
+        reread = self.table.key_updates or self.table.filter
+        return self.table.large and self.table.identity != "FULL" and reread
 
     def _same(self, want, have, side, columns):
         for key, row in want.items():
@@ -104,18 +113,34 @@ class Comparison:
 
     def _observed(self, sandbox):
         forms = [(name, self.types[name][0], name in self.keys) for name in self.columns]
-        have = {}
+        have, marked = {}, {}
         for line in sandbox.rows(self.target):
             found = json.loads(line)
             row = [policy.observed(base, is_key, self.mode, found.get(name)) for name, base, is_key in forms]
             key = tuple(row[:len(self.keys)])
-            if key in have:
+            if key in have or key in marked:
                 self.differ("target", key, "(all)", "one row", "two rows")
-            have[key] = row
+            if self.world.soft and found["dbmazz_is_deleted"]:
+                marked[key] = row
+            else:
+                have[key] = row
+            self._audited(key, found)
             for name in self.hidden:
                 if found.get(name) is not None:
                     self.differ("target", key, name, "not published", found[name])
-        return have
+        return have, marked
+
+    def _audited(self, key, found):
+        if not self.world.audit:
+            return
+        gone = found["dbmazz_is_deleted"]
+        if gone not in ((False, True) if self.world.soft else (False,)):
+            self.differ("target", key, "dbmazz_is_deleted", "false", gone)
+        if found["dbmazz_op_type"] not in ((2,) if gone else (0, 1)):
+            self.differ("target", key, "dbmazz_op_type", "2" if gone else "0 or 1", found["dbmazz_op_type"])
+        for name in ("dbmazz_synced_at", "dbmazz_cdc_version"):
+            if found[name] is None:
+                self.differ("target", key, name, "a value", None)
 
 
 def _short(value):

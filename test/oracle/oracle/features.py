@@ -28,6 +28,9 @@ ALL = {
     "truncate": "TRUNCATE",
     "odd": "values that the target cannot hold, if dbmazz.unrepresentable is null or clamp",
     "compression": "compressed loads",
+    "csv": "rows as CSV",
+    "audit": "audit columns",
+    "soft": "soft deletes, which need audit columns",
     "savepoints": "savepoints, released and rolled back",
     "subtransactions": "many of them in a transaction, and exceptions",
     "prepared": "prepared transactions",
@@ -39,7 +42,7 @@ ALL = {
     "subscriber": "PostgreSQL's own logical replication beside it",
 }
 
-OFF = {"keys_toast", "filters_toast"}
+OFF = set()
 
 
 def parse(text):

@@ -2,7 +2,7 @@
 
 import time
 
-from . import OracleError
+from . import OracleError, marks
 from .server import DATABASE, SUBSCRIBER, value, wait_until
 
 NAME = "oracle"
@@ -19,6 +19,10 @@ class Pipeline:
 
     def state(self, connection):
         return value(connection, f"SELECT state FROM dbmazz.stat_pipeline WHERE name = '{NAME}'")
+
+    @staticmethod
+    def epoch(connection):
+        return value(connection, f"SELECT epoch FROM dbmazz.stat_pipeline WHERE name = '{NAME}'")
 
     def _wait(self, connection, states):
         def reached():
@@ -64,12 +68,14 @@ class Pipeline:
 class Subscriber:
     """A second database of the same server, with the same tables."""
 
-    def __init__(self, server, source, schema):
+    def __init__(self, server, source, schema, soft):
         source.execute(f"CREATE DATABASE {SUBSCRIBER}")
         self.server = server
         self.connection = server.connect(SUBSCRIBER)
         for statement in schema.prepare + [s for table in schema.tables for s in table.ddl()]:
             self.connection.execute(statement)
+        if soft:
+            marks.watch(self.connection, schema)
         # made here, for the command would wait for its own transaction
         source.execute("SELECT pg_create_logical_replication_slot('subscriber', 'pgoutput')")
         self.connection.execute(

@@ -35,6 +35,9 @@ log_error_verbosity = terse
 """
 DATABASE = "source"
 SUBSCRIBER = "subscriber"
+# with which the decoder writes values
+FORMATS = ("SET DateStyle = 'ISO'; SET IntervalStyle = 'postgres'; SET TimeZone = 'UTC'; SET extra_float_digits = 1;"
+           " SET bytea_output = 'hex'; SET xmlbinary = 'base64'; SET search_path = ''")
 
 
 class Server:

@@ -8,11 +8,13 @@ import time
 from . import OracleError, compare, dml, policy, schema as schemas
 from .pipeline import Pipeline, Subscriber, target_ddl
 from .sandbox import Sandbox
-from .server import DATABASE, Server, value
+from .server import DATABASE, FORMATS, Server, value
 from .trouble import Trouble
 
 SHOWN = 20
 SESSIONS = 4
+# settings that a line about a seed should name
+FORMS = ("unrepresentable", "starrocks_compression", "starrocks_format", "delete_mode", "audit_columns")
 
 
 def settings_of(seed, features):
@@ -38,6 +40,14 @@ def settings_of(seed, features):
     compression = rng.choice(["none", "none", "gzip", "zstd", "lz4"])
     if "compression" in features:
         server["dbmazz.starrocks_compression"] = compression
+    if rng.random() < 0.4 and "csv" in features:
+        pipeline["starrocks_format"] = "csv"
+    # of the server, so that target_ddl() knows them
+    soft = rng.random() < 0.3 and "soft" in features
+    if soft:
+        server["dbmazz.delete_mode"] = "soft"
+    if rng.random() < 0.3 and "audit" in features or soft:
+        server["dbmazz.audit_columns"] = "on"
     return server, pipeline
 
 
@@ -46,7 +56,7 @@ class World:
         self.options, self.seed = options, seed
         self.base = tempfile.mkdtemp(prefix="dbmazz-oracle-", dir=options.dir)
         self.server = self.sandbox = self.source = self.subscriber = None
-        self.differences = 0
+        self.differences, self.forms = 0, []
         self.log = dml.Log(os.path.join(self.base, "statements.sql") if options.keep else None)
 
     def __enter__(self):
@@ -77,6 +87,10 @@ class World:
         options = self.options
         settings, own = settings_of(self.seed, options.features)
         self.mode = own["unrepresentable"]
+        self.forms = [f"{name.rpartition('.')[2]}={setting}" for name, setting in {**settings, **own}.items()
+                      if name.rpartition(".")[2] in FORMS]
+        self.audit = "dbmazz.audit_columns" in settings
+        self.soft = "dbmazz.delete_mode" in settings
         chosen = options.features - ({"odd"} if self.mode == "error" else set())
         self.sandbox = Sandbox(options.sandbox_python, options.sandbox_path, self.base)
         settings["dbmazz.starrocks_url"] = self.sandbox.url
@@ -101,7 +115,7 @@ class World:
         source.execute(self.schema.publication())
         self.log.write("schema", self.schema.publication())
         if "subscriber" in options.features:
-            self.subscriber = Subscriber(self.server, source, self.schema)
+            self.subscriber = Subscriber(self.server, source, self.schema, self.soft)
         self.pipeline = Pipeline(source, own)
 
     def create(self, table):
@@ -145,22 +159,28 @@ class World:
             total += progress.done
             for name, count in bad.counts.items():
                 trouble[name] = trouble.get(name, 0) + count
-            compared = self.compare()
+            # workers that were terminated a moment ago may still go, and the next ones send rows once more
+            epoch = None
+            while epoch != (epoch := self.pipeline.epoch(self.source)):
+                found = []
+                compared = self.compare(found.append)
+            for text in found:
+                self.report(text)
             if time.monotonic() > deadline:
                 break
         return total, compared, trouble
 
-    def compare(self):
+    def compare(self, report):
         lsn = value(self.source, "SELECT pg_current_wal_insert_lsn()")
         for problem in self.pipeline.wait(self.source, lsn):
-            self.report(f"a table stopped, or is late: {problem}")
+            report(f"a table stopped, or is late: {problem}")
         if self.subscriber:
             self.subscriber.wait(self.source, lsn)
-            self.subscriber.connection.execute(compare.FORMATS)
-        self.source.execute(compare.FORMATS)
+            self.subscriber.connection.execute(FORMATS)
+        self.source.execute(FORMATS)
         compared = 0
         for table in self.schema.tables:
             for relation in table.relations(self.schema.via_root):
-                comparison = compare.Comparison(self.source, self.schema, table, relation, self.mode, self.report)
+                comparison = compare.Comparison(self, table, relation, report)
                 compared += comparison.run(self.sandbox, self.subscriber and self.subscriber.connection)
         return compared

@@ -1,0 +1,76 @@
+"""Which rows the target must have marked as deleted, with delete_mode=soft.
+
+Triggers of the subscriber tell: it applies the same changes in the same order, and has the row that goes.
+"""
+
+import json
+
+from .schema import ident, literal
+from .server import FORMATS
+
+# format() is the type's output function; a cast to text is not that for all types
+_FUNCTION = """
+CREATE SCHEMA marks;
+CREATE TABLE marks.gone (relation text, key text, columns jsonb, PRIMARY KEY (relation, key));
+
+CREATE FUNCTION marks.texts(relation oid, any_row record) RETURNS jsonb LANGUAGE plpgsql {settings} AS $$
+DECLARE
+    items text;
+    made jsonb;
+BEGIN
+    SELECT string_agg(format('%L, CASE WHEN num_nulls(($1).%I) = 0 THEN format(''%%s'', ($1).%I) END',
+                             attname, attname, attname), ', ')
+    INTO items FROM pg_attribute WHERE attrelid = relation AND attnum > 0 AND NOT attisdropped;
+    EXECUTE 'SELECT jsonb_object(ARRAY[' || items || ']::text[])' INTO made USING any_row;
+    RETURN made;
+END $$;
+
+CREATE FUNCTION marks.note() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    before jsonb;
+    after jsonb;
+    was text;
+BEGIN
+    IF TG_OP = 'TRUNCATE' THEN
+        DELETE FROM marks.gone WHERE relation = TG_ARGV[0];
+        RETURN NULL;
+    END IF;
+    before := marks.texts(TG_RELID, OLD);
+    after := CASE WHEN TG_OP = 'UPDATE' THEN marks.texts(TG_RELID, NEW) END;
+    SELECT jsonb_agg(before -> name ORDER BY n)::text INTO was
+    FROM jsonb_array_elements_text(TG_ARGV[1]::jsonb) WITH ORDINALITY k(name, n)
+    HAVING after IS NULL OR bool_or(before -> name IS DISTINCT FROM after -> name);
+    IF was IS NOT NULL THEN
+        INSERT INTO marks.gone VALUES (TG_ARGV[0], was, before)
+        ON CONFLICT (relation, key) DO UPDATE SET columns = excluded.columns;
+    END IF;
+    RETURN CASE WHEN TG_OP = 'DELETE' THEN OLD ELSE NEW END;
+END $$;
+"""
+
+
+def _name(relation):
+    return ".".join(map(ident, relation))
+
+
+def watch(connection, schema):
+    """'connection' is one of the subscriber, whose tables are there."""
+    settings = " ".join(part.strip() for part in FORMATS.split(";") if "search_path" not in part)
+    connection.execute(_FUNCTION.replace("{settings}", settings + " SET search_path = pg_catalog"))
+    for table in schema.tables:
+        keys = json.dumps([c.name for c in table.keys])
+        for relation in table.relations(schema.via_root):
+            name = _name(relation)
+            call = f"EXECUTE FUNCTION marks.note({literal(name)}, {literal(keys)})"
+            connection.execute(
+                f"CREATE TRIGGER marks BEFORE UPDATE OR DELETE ON {name} FOR EACH ROW {call};"
+                f"CREATE TRIGGER marks_all BEFORE TRUNCATE ON {name} FOR EACH STATEMENT {call};"
+                # the apply worker is a replica
+                f"ALTER TABLE {name} ENABLE ALWAYS TRIGGER marks;"
+                f"ALTER TABLE {name} ENABLE ALWAYS TRIGGER marks_all")
+
+
+def gone(connection, relation):
+    """Columns and texts of the rows that went, as they were; some of the keys may be there again."""
+    found = connection.execute("SELECT columns::text FROM marks.gone WHERE relation = %s", (_name(relation),))
+    return [json.loads(row) for (row,) in found.fetchall()]

@@ -34,6 +34,7 @@
 #include "worker.h"
 
 #define PORTION_SHARE	4		/* of the pipeline's buffer */
+#define MAX_LOOKS		10000	/* for keys, in one transaction */
 
 struct DbmazzReread
 {
@@ -222,8 +223,10 @@ read_rows(DbmazzShipper *s, DbmazzReread *r, DbmazzRowReader *reader,
 {
 	MemoryContext old = MemoryContextSwitchTo(r->row_cxt);
 	DbmazzStatus status = DBMAZZ_OK;
+	int			nlooks = 0;
 
-	while (r->entry != NULL && !is_full(s, r))
+	/* other lanes wait meanwhile, also for keys whose rows are gone */
+	while (r->entry != NULL && !is_full(s, r) && nlooks++ < MAX_LOOKS)
 	{
 		MemoryContextReset(r->row_cxt);
 		(void) get_row(r);
@@ -280,7 +283,9 @@ read_portion(DbmazzShipper *s, Lane *lane, DbmazzError *err)
 		return DBMAZZ_REREAD_LATER;
 	if (status != DBMAZZ_OK)
 		return DBMAZZ_REREAD_FAILED;
-	return r->writer.nrows > 0 ? DBMAZZ_REREAD_READY : DBMAZZ_REREAD_NOTHING;
+	if (r->writer.nrows > 0)
+		return DBMAZZ_REREAD_READY;
+	return r->entry != NULL ? DBMAZZ_REREAD_LATER : DBMAZZ_REREAD_NOTHING;
 }
 
 /*

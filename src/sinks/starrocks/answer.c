@@ -140,8 +140,9 @@ dbmazz_sr_answer_load(const DbmazzHttpAnswer *answer, const char *label,
 		/* Whatever its message says: a part of the rows may be committed. */
 		dbmazz_error_set(err, DBMAZZ_ERR_MALFORMED, 0,
 						 "StarRocks reported success before it had all rows");
-		verdict->reason = DBMAZZ_SR_UNCERTAIN;
-		verdict->outcome = DBMAZZ_DOUBT;
+		verdict->reason = answer->phase == DBMAZZ_HTTP_UNSENT ?
+			DBMAZZ_SR_TRANSIENT : DBMAZZ_SR_UNCERTAIN;
+		verdict->outcome = outcome_of(verdict->reason);
 	}
 	else if (strcasecmp(reply.status, "Label Already Exists") == 0 ||
 			 strcasecmp(reply.status, "LABEL_ALREADY_EXISTS") == 0)

@@ -102,6 +102,8 @@ statuses(void)
 		DBMAZZ_DOUBT, DBMAZZ_SR_UNCERTAIN, false},
 		{RESULT("Success", "illegal json", "100"), 200, DBMAZZ_HTTP_BEGUN,
 		DBMAZZ_DOUBT, DBMAZZ_SR_UNCERTAIN, false},
+		{RESULT("Success", "OK", "100"), 200, DBMAZZ_HTTP_UNSENT,
+		DBMAZZ_RETRY, DBMAZZ_SR_TRANSIENT, false},
 		{RESULT("Publish Timeout", "x", "100"), 200, DBMAZZ_HTTP_SENT,
 		DBMAZZ_DONE, DBMAZZ_SR_FINE, false},
 		{"{\"Status\":\"Label Already Exists\",\"Label\":\"" LABEL "\","

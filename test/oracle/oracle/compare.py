@@ -69,7 +69,8 @@ class Comparison:
         """Returns the number of rows that were compared."""
         source = self.read(self.source, self.table.filter)
         if subscriber is not None:
-            self._same(source, self.read(subscriber), "subscriber", list(range(len(self.columns))))
+            self._same(source, self._complete(source, self.read(subscriber)), "subscriber",
+                       range(len(self.columns)))
         want = self._expected(source)
         have, marked = self._observed(sandbox)
         self._same(want, have, "target", range(len(self.columns)))
@@ -80,6 +81,17 @@ class Comparison:
             self._same(gone, marked, "marked row of target", range(len(self.keys if self._forgets() else self.columns)))
             return len(source) + len(gone)
         return len(source)
+
+    def _complete(self, source, have):
+        """
+        PostgreSQL's own subscriber stores NULL for a large value that did not change when the row came into the
+        filter by that update (slot_store_data() of the server takes "unchanged" in an INSERT for NULL): no measure.
+        """
+        if self.table.filter and self.table.large and self.table.identity != "FULL":
+            for key, row in have.items():
+                want = source.get(key, row)
+                have[key] = [want[i] if value is None else value for i, value in enumerate(row)]
+        return have
 
     def _forgets(self):
         """May values of a deleted row be unknown to the target, because nobody had them any more?"""

@@ -482,6 +482,7 @@ filler(DbmazzSrType type)
 			return "\"1970-01-01 00:00:00\"";
 		case DBMAZZ_SR_TYPE_JSON:
 			return "{}";
+		case DBMAZZ_SR_TYPE_NESTED:
 		case DBMAZZ_SR_TYPE_OTHER:
 			return "[]";
 	}

@@ -359,7 +359,11 @@ type_of(const char *text)
 		{"string", DBMAZZ_SR_TYPE_STRING},
 		{"varbinary", DBMAZZ_SR_TYPE_BINARY},
 		{"binary", DBMAZZ_SR_TYPE_BINARY},
-		{"json", DBMAZZ_SR_TYPE_JSON}
+		{"json", DBMAZZ_SR_TYPE_JSON},
+		{"array", DBMAZZ_SR_TYPE_NESTED},
+		{"map", DBMAZZ_SR_TYPE_NESTED},
+		{"struct", DBMAZZ_SR_TYPE_NESTED},
+		{"invalid_type", DBMAZZ_SR_TYPE_NESTED} /* as V2 calls all three */
 	};
 	size_t		i;
 

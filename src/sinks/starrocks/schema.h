@@ -12,7 +12,7 @@
 /* Kinds of column types, as far as they make a difference to us. */
 typedef enum DbmazzSrType
 {
-	DBMAZZ_SR_TYPE_OTHER,		/* arrays and what we do not know */
+	DBMAZZ_SR_TYPE_OTHER,		/* what we do not know */
 	DBMAZZ_SR_TYPE_INTEGER,		/* of any width */
 	DBMAZZ_SR_TYPE_DECIMAL,
 	DBMAZZ_SR_TYPE_FLOAT,
@@ -22,7 +22,8 @@ typedef enum DbmazzSrType
 	DBMAZZ_SR_TYPE_DATE,
 	DBMAZZ_SR_TYPE_DATETIME,
 	DBMAZZ_SR_TYPE_BINARY,
-	DBMAZZ_SR_TYPE_JSON
+	DBMAZZ_SR_TYPE_JSON,
+	DBMAZZ_SR_TYPE_NESTED		/* arrays, maps and structs */
 } DbmazzSrType;
 
 typedef struct DbmazzSrColumn

@@ -4,6 +4,7 @@
  */
 #include "unit.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -68,8 +69,93 @@ static const Case cases[] = {
 	{17, DBMAZZ_VALUE_BYTEA, -1, DBMAZZ_SR_TYPE_DECIMAL, 0, "another type"},
 	{17, DBMAZZ_VALUE_BYTEA, -1, DBMAZZ_SR_TYPE_BINARY, -1, NULL},
 	{16, DBMAZZ_VALUE_BOOL, -1, DBMAZZ_SR_TYPE_BOOLEAN, -1, NULL},
-	{3802, DBMAZZ_VALUE_JSON, -1, DBMAZZ_SR_TYPE_STRING, -1, NULL}
+	{3802, DBMAZZ_VALUE_JSON, -1, DBMAZZ_SR_TYPE_STRING, -1, "documents"},
+	{16, DBMAZZ_VALUE_BOOL, -1, DBMAZZ_SR_TYPE_STRING, -1, "true and false"},
+	{3802, DBMAZZ_VALUE_JSON, -1, DBMAZZ_SR_TYPE_NESTED, -1, "another type"}
 };
+
+/*
+ * Each kind of source in each type of target: '.' nothing is lost, 'x' something
+ * is.  In the order of the columns: integer, decimal(38,2), float, double,
+ * boolean, string, date, datetime, binary, json, nested, other.
+ */
+static const struct
+{
+	uint32_t	typid;
+	uint8_t		value_class;
+	int32_t		typmod;
+	const char *verdicts;
+}			matrix[] = {
+	{16, DBMAZZ_VALUE_BOOL, -1, "xxxx.xxxx.x."},
+	{21, DBMAZZ_VALUE_INTEGER, -1, "....x.xx..x."},
+	{23, DBMAZZ_VALUE_INTEGER, -1, "..x.x.xx..x."},
+	{20, DBMAZZ_VALUE_INTEGER, -1, "..xxx.xx..x."},
+	{26, DBMAZZ_VALUE_INTEGER, -1, "..x.x.xx..x."},
+	{700, DBMAZZ_VALUE_REAL, -1, "xx..x.xx..x."},
+	{700, DBMAZZ_VALUE_STRING, -1, "xx..x.xx..x."}, /* in a key */
+	{701, DBMAZZ_VALUE_FLOAT, -1, "xxx.x.xx..x."},
+	{701, DBMAZZ_VALUE_STRING, -1, "xxx.x.xx..x."},
+	{1700, DBMAZZ_VALUE_DECIMAL, NUMERIC(10, 0), "..xxx.xx.xx."},
+	{1700, DBMAZZ_VALUE_DECIMAL, NUMERIC(10, 2), "x.xxx.xx.xx."},
+	{1700, DBMAZZ_VALUE_STRING, NUMERIC(60, 3), "xxxxx.xx..x."},
+	{1700, DBMAZZ_VALUE_STRING, -1, "xxxxx.xx..x."},
+	{1082, DBMAZZ_VALUE_DATE, -1, "xxxxx.....x."},
+	{1114, DBMAZZ_VALUE_TIMESTAMP, -1, "xxxxx.x...x."},
+	{1184, DBMAZZ_VALUE_TIMESTAMPTZ, -1, "xxxxx.x...x."},
+	{17, DBMAZZ_VALUE_BYTEA, -1, "xxxxx.xx..x."},
+	{114, DBMAZZ_VALUE_JSON, -1, "xxxxxxxxx.x."},
+	{3802, DBMAZZ_VALUE_JSON, -1, "xxxxxxxxx.x."},
+	{18, DBMAZZ_VALUE_CHAR, -1, "xxxxx.xx..x."},
+	{25, DBMAZZ_VALUE_STRING, -1, "xxxxx.xx..x."},
+	{1042, DBMAZZ_VALUE_STRING, 9, "xxxxx.xx..x."},
+	{1043, DBMAZZ_VALUE_STRING, 9, "xxxxx.xx..x."},
+	{19, DBMAZZ_VALUE_STRING, -1, "xxxxx.xx..x."},
+	{1560, DBMAZZ_VALUE_STRING, 9, "xxxxx.xx..x."},
+	{790, DBMAZZ_VALUE_STRING, -1, "xxxxx.xx..x."}, /* money */
+	{1083, DBMAZZ_VALUE_STRING, -1, "xxxxx.xx..x."},	/* time */
+	{2205, DBMAZZ_VALUE_STRING, -1, "xxxxx.xx..x."},	/* regclass, an OID where
+														 * there is none */
+	{5069, DBMAZZ_VALUE_STRING, -1, "..xxx.xx..x."},	/* xid8 */
+	{1009, DBMAZZ_VALUE_STRING, -1, "xxxxx.xx..x."},	/* text[] */
+	{16385, DBMAZZ_VALUE_STRING, -1, "xxxxx.xx..x."}	/* enum, citext */
+};
+
+static void
+every_pair(void)
+{
+	static const DbmazzSrType targets[] = {
+		DBMAZZ_SR_TYPE_INTEGER, DBMAZZ_SR_TYPE_DECIMAL, DBMAZZ_SR_TYPE_FLOAT,
+		DBMAZZ_SR_TYPE_DOUBLE, DBMAZZ_SR_TYPE_BOOLEAN, DBMAZZ_SR_TYPE_STRING,
+		DBMAZZ_SR_TYPE_DATE, DBMAZZ_SR_TYPE_DATETIME, DBMAZZ_SR_TYPE_BINARY,
+		DBMAZZ_SR_TYPE_JSON, DBMAZZ_SR_TYPE_NESTED, DBMAZZ_SR_TYPE_OTHER
+	};
+	bool		seen[DBMAZZ_LAST_VALUE_CLASS + 1] = {0};
+	size_t		i;
+	size_t		k;
+
+	for (i = 0; i < sizeof(matrix) / sizeof(matrix[0]); i++)
+	{
+		char		verdicts[sizeof(targets) / sizeof(targets[0]) + 1] = "";
+		DbmazzColumnDesc source = {0};
+
+		source.typid = source.basetypid = matrix[i].typid;
+		source.value_class = matrix[i].value_class;
+		source.typmod = matrix[i].typmod;
+		seen[source.value_class] = true;
+		for (k = 0; k < sizeof(targets) / sizeof(targets[0]); k++)
+		{
+			DbmazzSrColumn target = {.type = targets[k],.scale = 2};
+
+			verdicts[k] = dbmazz_sr_type_loses(&source, &target) ? 'x' : '.';
+		}
+		if (strcmp(verdicts, matrix[i].verdicts) != 0)
+			printf("type %u of class %d:\n", matrix[i].typid,
+				   matrix[i].value_class);
+		CHECK_STR(verdicts, matrix[i].verdicts);
+	}
+	for (i = 0; i <= DBMAZZ_LAST_VALUE_CLASS; i++)
+		CHECK_INT(seen[i] ? (int) i : -1, (int) i);
+}
 
 static void
 types(void)
@@ -168,5 +254,6 @@ void
 unit_loss(void)
 {
 	types();
+	every_pair();
 	logs();
 }

@@ -89,7 +89,7 @@ check_schema(DbmazzSrSchemaSource source, const char *body)
 	CHECK(column != NULL && column->type == DBMAZZ_SR_TYPE_BINARY);
 	CHECK(!column->has_default && !column->is_nullable);
 	column = dbmazz_sr_schema_find(schema, "a");
-	CHECK(column != NULL && column->type == DBMAZZ_SR_TYPE_OTHER);
+	CHECK(column != NULL && column->type == DBMAZZ_SR_TYPE_NESTED);
 	CHECK(dbmazz_sr_schema_find(schema, "ID") == NULL);
 	free(schema);
 }

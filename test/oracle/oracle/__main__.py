@@ -11,8 +11,6 @@ import traceback
 from . import OracleError, features
 from .world import World
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-
 
 def seeds_of(text):
     """1-3,7 -> 1, 2, 3, 7"""
@@ -41,7 +39,6 @@ def parse(argv):
     parser.add_argument("--pg-config", default=os.environ.get("PG_CONFIG", "pg_config"))
     parser.add_argument("--sandbox-python", default=os.environ.get("DBMAZZ_SANDBOX_PYTHON"))
     options = parser.parse_args(argv)
-    options.sandbox_path = os.path.join(HERE, "..", "..", "sandbox")
     return options
 
 

@@ -2,6 +2,8 @@
 
 import json
 
+from teststand.server import rows
+
 from . import marks, policy
 from .schema import ident
 
@@ -16,15 +18,6 @@ SELECT attname, t.typname, base.typmod, t.typnamespace = 'pg_catalog'::pg_catalo
 FROM base JOIN pg_catalog.pg_type t ON t.oid = typid WHERE t.typtype <> 'd' ORDER BY attnum
 """
 SHOWN = 160
-
-
-def rows(connection, query):
-    """The texts of all values of a query."""
-    result = connection.execute(query).pgresult
-    width = range(result.nfields)
-    get = result.get_value
-    for number in range(result.ntuples):
-        yield [None if (value := get(number, i)) is None else value.decode() for i in width]
 
 
 def base_types(connection, schema, name):

@@ -5,8 +5,8 @@ Triggers of the subscriber tell: it applies the same changes in the same order, 
 
 import json
 
+from .policy import FORMATS
 from .schema import ident, literal
-from .server import FORMATS
 
 # format() is the type's output function; a cast to text is not that for all types
 _FUNCTION = """

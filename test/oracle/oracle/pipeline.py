@@ -2,11 +2,13 @@
 
 import time
 
+from teststand.server import DATABASE, value, wait_until
+
 from . import OracleError, marks
-from .server import DATABASE, SUBSCRIBER, value, wait_until
 
 NAME = "oracle"
 PUBLICATION = "oracle"
+SUBSCRIBER = "subscriber"
 PATIENCE = 60
 
 

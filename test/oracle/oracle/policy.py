@@ -9,6 +9,9 @@ import json
 import re
 import struct
 
+# with which the decoder writes values
+FORMATS = ("SET DateStyle = 'ISO'; SET IntervalStyle = 'postgres'; SET TimeZone = 'UTC'; SET extra_float_digits = 1;"
+           " SET bytea_output = 'hex'; SET xmlbinary = 'base64'; SET search_path = ''")
 # base type -> class, type at the target
 _TYPES = {
     "int2": ("int", "SMALLINT"), "int4": ("int", "INT"), "int8": ("int", "BIGINT"), "oid": ("int", "BIGINT"),

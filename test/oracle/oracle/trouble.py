@@ -5,11 +5,12 @@ import threading
 
 import psycopg
 
+from teststand.server import wait_until
+
 from . import policy
 from .compare import base_types
 from .pipeline import NAME
 from .schema import Column
-from .server import wait_until
 
 FAULTS = [
     {"fault": "be_cut", "when": "after_commit"}, {"fault": "be_cut", "when": "during_body"},

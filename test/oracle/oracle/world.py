@@ -5,10 +5,12 @@ import random
 import tempfile
 import time
 
+from teststand.sandbox import Sandbox
+from teststand.server import DATABASE, Server, value
+
 from . import OracleError, compare, dml, policy, schema as schemas
 from .pipeline import Pipeline, Subscriber, target_ddl
-from .sandbox import Sandbox
-from .server import DATABASE, FORMATS, Server, value
+from .policy import FORMATS
 from .trouble import Trouble
 
 SHOWN = 20
@@ -69,7 +71,7 @@ class World:
         if self.server is not None:
             self.server.stop()
         if self.sandbox is not None:
-            self.sandbox.stop()
+            self.sandbox.close()
         self.log.close()
         if self.options.keep or (self.differences and self.options.keep_bad):
             print(f"kept: {self.base}", flush=True)
@@ -92,7 +94,7 @@ class World:
         self.audit = "dbmazz.audit_columns" in settings
         self.soft = "dbmazz.delete_mode" in settings
         chosen = options.features - ({"odd"} if self.mode == "error" else set())
-        self.sandbox = Sandbox(options.sandbox_python, options.sandbox_path, self.base)
+        self.sandbox = Sandbox(options.sandbox_python, self.base, "oracle")
         settings["dbmazz.starrocks_url"] = self.sandbox.url
         settings["dbmazz.starrocks_database"] = "oracle"
         settings["dbmazz.starrocks_mysql_address"] = f"127.0.0.1:{self.sandbox.ports['mysql']}"

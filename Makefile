@@ -20,6 +20,7 @@ CORE_OBJS = \
 	src/core/json_scan.o \
 	src/core/json_check.o \
 	src/core/fit.o \
+	src/core/rowplan.o \
 	src/core/encode_json.o \
 	src/core/encode_csv.o \
 	src/core/keyrow.o \

@@ -15,6 +15,7 @@
 
 #include "batcher_private.h"
 #include "core/encode_csv.h"
+#include "core/encode_json.h"
 #include "core/keyrow.h"
 #include "debug_point.h"
 #include "guc.h"

@@ -104,7 +104,7 @@ dbmazz_batcher_note_key(DbmazzBatcher *b, DbmazzRelation *rel,
 		return;
 	if (rel->keys == NULL)
 		start_keys(b, rel);
-	hash = dbmazz_json_key_hash(set->plan, source);
+	hash = dbmazz_row_key_hash(set->plan, source);
 	k = hash_search(rel->keys, &hash, HASH_ENTER, &found);
 	if (found && k->set != set && k->set->open != NULL &&
 		rank(rel, k->set) >= rank(rel, set))

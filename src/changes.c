@@ -158,7 +158,7 @@ static bool
 find_values(DbmazzChanges *c, const DbmazzRelation *rel,
 			const DbmazzRowSource *source)
 {
-	const DbmazzJsonPlan *plan = rel->full.plan;
+	const DbmazzRowPlan *plan = rel->full.plan;
 	bool		all = true;
 	int			i;
 
@@ -263,7 +263,7 @@ apply_update(DbmazzChanges *c, DbmazzRelation *rel)
 		check_columns(rel, old.tuple);
 		source.fallback = old.tuple;
 		source.fallback_key_only = old_kind == 'K';
-		key_changed = !dbmazz_json_same_key(rel->full.plan, &source, &old);
+		key_changed = !dbmazz_row_same_key(rel->full.plan, &source, &old);
 	}
 	/* at the target a key that changes is a new row */
 	stamp(c, rel, &c->parser->new_tuple,

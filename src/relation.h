@@ -11,7 +11,7 @@
 #define DBMAZZ_RELATION_H
 
 #include "access/xlogdefs.h"
-#include "core/encode_json.h"
+#include "core/rowplan.h"
 #include "core/pgoutput.h"
 #include "nodes/pg_list.h"
 
@@ -22,7 +22,7 @@ typedef struct DbmazzColumnSet
 {
 	struct DbmazzColumnSet *next;
 	DbmazzTableDesc *desc;
-	DbmazzJsonPlan *plan;
+	DbmazzRowPlan *plan;
 	bool	   *keep;			/* per column of the full description; NULL for
 								 * all of them */
 	bool		is_fallback;	/* JSON, for rows that CSV cannot carry */

@@ -35,7 +35,7 @@ extern void dbmazz_relation_encoding(const DbmazzRelations *r,
 									 DbmazzTableDesc *desc);
 
 /* The plan for a description, in the current context. */
-extern DbmazzJsonPlan *dbmazz_relation_plan(const DbmazzRelations *r,
-											const DbmazzTableDesc *desc);
+extern DbmazzRowPlan *dbmazz_relation_plan(const DbmazzRelations *r,
+										   const DbmazzTableDesc *desc);
 
 #endif							/* DBMAZZ_RELATION_PRIVATE_H */

@@ -19,12 +19,12 @@ dbmazz_relation_encoding(const DbmazzRelations *r, DbmazzTableDesc *desc)
 		desc->flags |= DBMAZZ_TABLE_CSV;
 }
 
-DbmazzJsonPlan *
+DbmazzRowPlan *
 dbmazz_relation_plan(const DbmazzRelations *r, const DbmazzTableDesc *desc)
 {
-	DbmazzJsonPlan *plan = palloc(dbmazz_json_plan_size(desc));
+	DbmazzRowPlan *plan = palloc(dbmazz_row_plan_size(desc));
 
-	dbmazz_json_plan_init(plan, desc, r->unrepresentable);
+	dbmazz_row_plan_init(plan, desc, r->unrepresentable);
 	return plan;
 }
 

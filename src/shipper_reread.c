@@ -22,6 +22,7 @@
 
 #include "access/xact.h"
 #include "catalog_rows.h"
+#include "core/encode_json.h"
 #include "core/keyrow.h"
 #include "debug_point.h"
 #include "encoding.h"
@@ -49,7 +50,7 @@ struct DbmazzReread
 
 	/* the portion */
 	DbmazzTableDesc *desc;
-	DbmazzJsonPlan *plan;
+	DbmazzRowPlan *plan;
 	DbmazzBatchWriter writer;
 	char	   *pool;
 	uint32		nsegments;		/* of the pool */
@@ -180,8 +181,8 @@ begin_portion(DbmazzShipper *s, Lane *lane, DbmazzReread *r)
 		memcpy(r->desc, full, full->size);
 	else
 		dbmazz_desc_subset(full, r->has, full->generation, r->desc);
-	r->plan = MemoryContextAlloc(lane->cxt, dbmazz_json_plan_size(r->desc));
-	dbmazz_json_plan_init(r->plan, r->desc, s->unrepresentable);
+	r->plan = MemoryContextAlloc(lane->cxt, dbmazz_row_plan_size(r->desc));
+	dbmazz_row_plan_init(r->plan, r->desc, s->unrepresentable);
 	r->nused = 0;
 	if (dbmazz_batch_begin(&r->writer, next_segment, r, r->desc) != DBMAZZ_OK)
 		elog(ERROR, "could not begin a batch");

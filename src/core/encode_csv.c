@@ -15,8 +15,6 @@
 #include "core/encode_private.h"
 #include "core/json_value.h"
 
-#define NOINLINE		__attribute__((noinline))
-
 /* Bytes of a long text that are doubled at once. */
 #define PIECE			1024
 
@@ -110,17 +108,6 @@ put_value(char *out, const DbmazzValue *value, uint8_t value_class)
 	}
 }
 
-static inline const DbmazzValue *
-row_value(const DbmazzRowSource *source, const DbmazzJsonColumn *column)
-{
-	const DbmazzValue *value = &source->tuple->values[column->source];
-
-	if (__builtin_expect(column->source < source->tuple->ncolumns &&
-						 value->kind != DBMAZZ_VALUE_UNCHANGED, 1))
-		return value;
-	return dbmazz_row_value(source, column);
-}
-
 /* ---- what can be CSV -------------------------------------------------- */
 
 bool
@@ -137,13 +124,13 @@ dbmazz_csv_can_hold(const DbmazzTableDesc *desc)
 }
 
 bool
-dbmazz_csv_can_carry(const DbmazzJsonPlan *plan, const DbmazzRowSource *source)
+dbmazz_csv_can_carry(const DbmazzRowPlan *plan, const DbmazzRowSource *source)
 {
 	uint32_t	i;
 
 	for (i = 0; i < plan->ncolumns; i++)
 	{
-		const DbmazzValue *value = row_value(source, &plan->columns[i]);
+		const DbmazzValue *value = dbmazz_row_value(source, &plan->columns[i]);
 
 		if (__builtin_expect(value != NULL && value->len == 2, 0) &&
 			value->kind == DBMAZZ_VALUE_TEXT &&
@@ -189,9 +176,9 @@ put_long(DbmazzBatchWriter *writer, const DbmazzValue *value,
  * A column that needs more than the segment's free room, or might, or that the
  * target cannot hold.
  */
-static NOINLINE DbmazzStatus
-put_slowly(DbmazzBatchWriter *writer, const DbmazzJsonPlan *plan,
-		   const DbmazzJsonColumn *column, const DbmazzValue *value,
+static DBMAZZ_NOINLINE DbmazzStatus
+put_slowly(DbmazzBatchWriter *writer, const DbmazzRowPlan *plan,
+		   const DbmazzRowColumn *column, const DbmazzValue *value,
 		   DbmazzError *err)
 {
 	char		field[DBMAZZ_JSON_ROOM(DBMAZZ_SHORT_VALUE) + 1];
@@ -224,18 +211,18 @@ put_slowly(DbmazzBatchWriter *writer, const DbmazzJsonPlan *plan,
 }
 
 /* The columns from 'first' up to, not including, 'last'. */
-static NOINLINE DbmazzStatus
-put_columns(DbmazzBatchWriter *writer, const DbmazzJsonPlan *plan,
+static DBMAZZ_NOINLINE DbmazzStatus
+put_columns(DbmazzBatchWriter *writer, const DbmazzRowPlan *plan,
 			const DbmazzRowSource *source, uint32_t first, uint32_t last,
 			DbmazzError *err)
 {
-	const DbmazzJsonColumn *column = &plan->columns[first];
-	const DbmazzJsonColumn *end = &plan->columns[last];
+	const DbmazzRowColumn *column = &plan->columns[first];
+	const DbmazzRowColumn *end = &plan->columns[last];
 	char	   *pos = writer->pos;
 
 	for (; column < end; column++)
 	{
-		const DbmazzValue *value = row_value(source, column);
+		const DbmazzValue *value = dbmazz_row_value(source, column);
 		size_t		room = (size_t) (writer->limit - pos);
 		DbmazzStatus status;
 
@@ -276,7 +263,7 @@ put_columns(DbmazzBatchWriter *writer, const DbmazzJsonPlan *plan,
 /* ---- rows ------------------------------------------------------------- */
 
 DbmazzStatus
-dbmazz_csv_delete(DbmazzBatchWriter *writer, const DbmazzJsonPlan *plan,
+dbmazz_csv_delete(DbmazzBatchWriter *writer, const DbmazzRowPlan *plan,
 				  const DbmazzRowSource *source, DbmazzRowKey *key,
 				  DbmazzError *err)
 {
@@ -289,12 +276,12 @@ dbmazz_csv_delete(DbmazzBatchWriter *writer, const DbmazzJsonPlan *plan,
 	if (status != DBMAZZ_OK)
 		return status;
 	key->length = dbmazz_row_size(writer);
-	key->hash = dbmazz_json_key_hash(plan, source);
+	key->hash = dbmazz_row_key_hash(plan, source);
 	return DBMAZZ_OK;
 }
 
 DbmazzStatus
-dbmazz_csv_upsert(DbmazzBatchWriter *writer, const DbmazzJsonPlan *plan,
+dbmazz_csv_upsert(DbmazzBatchWriter *writer, const DbmazzRowPlan *plan,
 				  const DbmazzRowSource *source, DbmazzRowKey *key,
 				  DbmazzError *err)
 {

@@ -3,7 +3,7 @@
  *		Writes rows as lines of CSV into a batch (see batch.h for the form).
  *
  * NOTES
- *	  The plan is that of encode_json.h; only its labels are not used.  What a
+ *	  The plan is that of rowplan.h; only its labels are not used.  What a
  *	  value of a class may be, and what is sent for one that the target cannot
  *	  hold, is the same for both, for the same functions decide it.
  *
@@ -13,7 +13,7 @@
 #ifndef DBMAZZ_ENCODE_CSV_H
 #define DBMAZZ_ENCODE_CSV_H
 
-#include "core/encode_json.h"
+#include "core/rowplan.h"
 
 /*
  * Can rows of this table be CSV at all?  Not with documents (readers differ
@@ -23,16 +23,16 @@
 extern bool dbmazz_csv_can_hold(const DbmazzTableDesc *desc);
 
 /* Can these values of a row be?  Not the text \N, which is a null there. */
-extern bool dbmazz_csv_can_carry(const DbmazzJsonPlan *plan,
+extern bool dbmazz_csv_can_carry(const DbmazzRowPlan *plan,
 								 const DbmazzRowSource *source);
 
 /* As dbmazz_json_upsert() and dbmazz_json_delete(), where both are true. */
 extern DbmazzStatus dbmazz_csv_upsert(DbmazzBatchWriter *writer,
-									  const DbmazzJsonPlan *plan,
+									  const DbmazzRowPlan *plan,
 									  const DbmazzRowSource *source,
 									  DbmazzRowKey *key, DbmazzError *err);
 extern DbmazzStatus dbmazz_csv_delete(DbmazzBatchWriter *writer,
-									  const DbmazzJsonPlan *plan,
+									  const DbmazzRowPlan *plan,
 									  const DbmazzRowSource *source,
 									  DbmazzRowKey *key, DbmazzError *err);
 

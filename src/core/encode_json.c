@@ -8,127 +8,19 @@
  *	  of a segment, take the slow way through dbmazz_row_put(), which may begin
  *	  another segment.
  */
-#include "core/encode_private.h"
+#include "core/encode_json.h"
 
+#include "core/encode_private.h"
 #include "core/fit.h"
 #include "core/json_value.h"
 
-/* Labels are copied in steps of this many bytes, beyond their end. */
-#define LABEL_STEP		16
-
-#define NOINLINE		__attribute__((noinline))
-
 #define OP_UPSERT		",\"__op\":0},"
 #define OP_NONE			"},"
-
-/* ---- the plan --------------------------------------------------------- */
-
-static size_t
-escaped_length(const char *text)
-{
-	size_t		len = 0;
-	char		escape[6];
-
-	for (; *text != '\0'; text++)
-	{
-		unsigned char c = (unsigned char) *text;
-
-		if (dbmazz_needs_escape(c))
-			len += (size_t) (dbmazz_put_escape(escape, c) - escape);
-		else
-			len++;
-	}
-	return len;
-}
-
-uint32_t
-dbmazz_json_plan_size(const DbmazzTableDesc *desc)
-{
-	size_t		size = sizeof(DbmazzJsonPlan) + LABEL_STEP;
-	uint32_t	i;
-
-	size += desc->ncolumns * sizeof(DbmazzJsonColumn);
-	for (i = 0; i < desc->ncolumns; i++)
-	{
-		const char *name = dbmazz_desc_text(desc, desc->columns[i].name);
-
-		size += strlen(",\"\":") + escaped_length(name);
-	}
-	return (uint32_t) size;
-}
-
-void
-dbmazz_json_plan_init(DbmazzJsonPlan *plan, const DbmazzTableDesc *desc,
-					  DbmazzUnrepresentable unrepresentable)
-{
-	char	   *out;
-	uint32_t	i;
-
-	plan->ncolumns = desc->ncolumns;
-	plan->nkeys = desc->nkeys;
-	plan->unrepresentable = (uint8_t) unrepresentable;
-	out = (char *) &plan->columns[plan->ncolumns];
-	for (i = 0; i < plan->ncolumns; i++)
-	{
-		const DbmazzColumnDesc *from = &desc->columns[i];
-		DbmazzJsonColumn *column = &plan->columns[i];
-		const char *name = dbmazz_desc_text(desc, from->name);
-		char	   *label = out;
-
-		*out++ = i == 0 ? '{' : ',';
-		*out++ = '"';
-		out += dbmazz_json_escape(out, name, strlen(name));
-		*out++ = '"';
-		*out++ = ':';
-		column->label = (uint32_t) (label - (char *) plan);
-		column->label_len = (uint32_t) (out - label);
-		column->source = from->source;
-		column->value_class = from->value_class;
-		column->flags = from->flags;
-	}
-	memset(out, 0, LABEL_STEP);
-	plan->size = (uint32_t) (out + LABEL_STEP - (char *) plan);
-}
 
 size_t
 dbmazz_json_escape(char *out, const char *data, size_t len)
 {
 	return (size_t) (dbmazz_escape(out, data, len) - out);
-}
-
-/* ---- where values come from ------------------------------------------- */
-
-/* The tuple has no value: unchanged, or fewer columns than the plan knows. */
-static const DbmazzValue *
-fallback_value(const DbmazzRowSource *source, const DbmazzJsonColumn *column)
-{
-	const DbmazzTuple *fallback = source->fallback;
-	const DbmazzValue *value;
-
-	if (fallback == NULL || column->source >= source->tuple->ncolumns ||
-		column->source >= fallback->ncolumns ||
-		(source->fallback_key_only &&
-		 (column->flags & DBMAZZ_COLUMN_IDENTITY) == 0))
-		return NULL;
-	value = &fallback->values[column->source];
-	return value->kind == DBMAZZ_VALUE_UNCHANGED ? NULL : value;
-}
-
-static inline const DbmazzValue *
-row_value(const DbmazzRowSource *source, const DbmazzJsonColumn *column)
-{
-	const DbmazzValue *value = &source->tuple->values[column->source];
-
-	if (__builtin_expect(column->source < source->tuple->ncolumns &&
-						 value->kind != DBMAZZ_VALUE_UNCHANGED, 1))
-		return value;
-	return fallback_value(source, column);
-}
-
-const DbmazzValue *
-dbmazz_row_value(const DbmazzRowSource *source, const DbmazzJsonColumn *column)
-{
-	return row_value(source, column);
 }
 
 /* ---- errors ----------------------------------------------------------- */
@@ -141,8 +33,8 @@ dbmazz_row_no_space(DbmazzStatus status, DbmazzError *err)
 }
 
 static DbmazzStatus
-bad_column(DbmazzStatus status, const DbmazzJsonPlan *plan,
-		   const DbmazzJsonColumn *column, const char *reason,
+bad_column(DbmazzStatus status, const DbmazzRowPlan *plan,
+		   const DbmazzRowColumn *column, const char *reason,
 		   DbmazzError *err)
 {
 	dbmazz_error_set(err, status, 0, "%s", reason);
@@ -268,7 +160,7 @@ is_fine(const DbmazzValue *value, uint8_t value_class)
 }
 
 DbmazzStatus
-dbmazz_row_fit(const DbmazzJsonPlan *plan, const DbmazzJsonColumn *column,
+dbmazz_row_fit(const DbmazzRowPlan *plan, const DbmazzRowColumn *column,
 			   const DbmazzValue **value, DbmazzValue *fitted,
 			   DbmazzError *err)
 {
@@ -301,9 +193,9 @@ dbmazz_row_fit(const DbmazzJsonPlan *plan, const DbmazzJsonColumn *column,
  * A column that needs more than the segment's free room, or might, or that the
  * target cannot hold.
  */
-static NOINLINE DbmazzStatus
-put_slowly(DbmazzBatchWriter *writer, const DbmazzJsonPlan *plan,
-		   const DbmazzJsonColumn *column, const DbmazzValue *value,
+static DBMAZZ_NOINLINE DbmazzStatus
+put_slowly(DbmazzBatchWriter *writer, const DbmazzRowPlan *plan,
+		   const DbmazzRowColumn *column, const DbmazzValue *value,
 		   DbmazzError *err)
 {
 	uint8_t		value_class = column->value_class;
@@ -328,34 +220,34 @@ put_slowly(DbmazzBatchWriter *writer, const DbmazzJsonPlan *plan,
 	return status == DBMAZZ_OK ? DBMAZZ_OK : dbmazz_row_no_space(status, err);
 }
 
-/* Up to LABEL_STEP - 1 bytes behind the label's end are overwritten. */
+/* Up to DBMAZZ_LABEL_STEP - 1 bytes behind the label's end are overwritten. */
 static inline char *
-put_label(char *out, const DbmazzJsonPlan *plan,
-		  const DbmazzJsonColumn *column)
+put_label(char *out, const DbmazzRowPlan *plan,
+		  const DbmazzRowColumn *column)
 {
 	const char *label = (const char *) plan + column->label;
 	size_t		len = column->label_len;
 	size_t		i;
 
-	memcpy(out, label, LABEL_STEP);
-	for (i = LABEL_STEP; __builtin_expect(i < len, 0); i += LABEL_STEP)
-		memcpy(out + i, label + i, LABEL_STEP);
+	memcpy(out, label, DBMAZZ_LABEL_STEP);
+	for (i = DBMAZZ_LABEL_STEP; __builtin_expect(i < len, 0); i += DBMAZZ_LABEL_STEP)
+		memcpy(out + i, label + i, DBMAZZ_LABEL_STEP);
 	return out + len;
 }
 
 /* The columns from 'first' up to, not including, 'last'. */
-static NOINLINE DbmazzStatus
-put_columns(DbmazzBatchWriter *writer, const DbmazzJsonPlan *plan,
+static DBMAZZ_NOINLINE DbmazzStatus
+put_columns(DbmazzBatchWriter *writer, const DbmazzRowPlan *plan,
 			const DbmazzRowSource *source, uint32_t first, uint32_t last,
 			DbmazzError *err)
 {
-	const DbmazzJsonColumn *column = &plan->columns[first];
-	const DbmazzJsonColumn *end = &plan->columns[last];
+	const DbmazzRowColumn *column = &plan->columns[first];
+	const DbmazzRowColumn *end = &plan->columns[last];
 	char	   *pos = writer->pos;
 
 	for (; column < end; column++)
 	{
-		const DbmazzValue *value = row_value(source, column);
+		const DbmazzValue *value = dbmazz_row_value(source, column);
 		size_t		room = (size_t) (writer->limit - pos);
 		DbmazzStatus status;
 
@@ -363,7 +255,7 @@ put_columns(DbmazzBatchWriter *writer, const DbmazzJsonPlan *plan,
 			return bad_column(DBMAZZ_ERR_MALFORMED, plan, column,
 							  "the value is not in the change", err);
 		if (__builtin_expect(value->len <= DBMAZZ_SHORT_VALUE &&
-							 room >= column->label_len + LABEL_STEP +
+							 room >= column->label_len + DBMAZZ_LABEL_STEP +
 							 DBMAZZ_JSON_ROOM(value->len), 1))
 		{
 			char	   *out = put_label(pos, plan, column);
@@ -395,7 +287,7 @@ put_columns(DbmazzBatchWriter *writer, const DbmazzJsonPlan *plan,
 }
 
 static inline DbmazzStatus
-put_keys(DbmazzBatchWriter *writer, const DbmazzJsonPlan *plan,
+put_keys(DbmazzBatchWriter *writer, const DbmazzRowPlan *plan,
 		 const DbmazzRowSource *source, DbmazzRowKey *key, DbmazzError *err)
 {
 	DbmazzStatus status;
@@ -404,14 +296,14 @@ put_keys(DbmazzBatchWriter *writer, const DbmazzJsonPlan *plan,
 	if (status != DBMAZZ_OK)
 		return status;
 	key->length = plan->nkeys > 0 ? dbmazz_row_size(writer) - 1 : 0;
-	key->hash = dbmazz_json_key_hash(plan, source);
+	key->hash = dbmazz_row_key_hash(plan, source);
 	return DBMAZZ_OK;
 }
 
 /* ---- rows ------------------------------------------------------------- */
 
 DbmazzStatus
-dbmazz_json_upsert(DbmazzBatchWriter *writer, const DbmazzJsonPlan *plan,
+dbmazz_json_upsert(DbmazzBatchWriter *writer, const DbmazzRowPlan *plan,
 				   const DbmazzRowSource *source, DbmazzRowKey *key,
 				   DbmazzError *err)
 {
@@ -434,7 +326,7 @@ dbmazz_json_upsert(DbmazzBatchWriter *writer, const DbmazzJsonPlan *plan,
 }
 
 DbmazzStatus
-dbmazz_json_delete(DbmazzBatchWriter *writer, const DbmazzJsonPlan *plan,
+dbmazz_json_delete(DbmazzBatchWriter *writer, const DbmazzRowPlan *plan,
 				   const DbmazzRowSource *source, DbmazzRowKey *key,
 				   DbmazzError *err)
 {
@@ -442,43 +334,4 @@ dbmazz_json_delete(DbmazzBatchWriter *writer, const DbmazzJsonPlan *plan,
 		return dbmazz_error_set(err, DBMAZZ_ERR_MALFORMED, 0,
 								"the table has no key columns");
 	return put_keys(writer, plan, source, key, err);
-}
-
-/* ---- keys ------------------------------------------------------------- */
-
-uint32_t
-dbmazz_json_key_hash(const DbmazzJsonPlan *plan, const DbmazzRowSource *source)
-{
-	uint64_t	hash = 0;
-	uint32_t	i;
-
-	for (i = 0; i < plan->nkeys; i++)
-	{
-		const DbmazzValue *value = row_value(source, &plan->columns[i]);
-
-		if (value != NULL && value->data != NULL)
-			hash = dbmazz_hash(value->data, value->len, hash);
-	}
-	return (uint32_t) (hash ^ (hash >> 32));
-}
-
-bool
-dbmazz_json_same_key(const DbmazzJsonPlan *plan, const DbmazzRowSource *a,
-					 const DbmazzRowSource *b)
-{
-	uint32_t	i;
-
-	for (i = 0; i < plan->nkeys; i++)
-	{
-		const DbmazzValue *a_value = row_value(a, &plan->columns[i]);
-		const DbmazzValue *b_value = row_value(b, &plan->columns[i]);
-
-		if (a_value == NULL || b_value == NULL ||
-			a_value->kind != b_value->kind || a_value->len != b_value->len)
-			return false;
-		if (a_value->len > 0 &&
-			memcmp(a_value->data, b_value->data, a_value->len) != 0)
-			return false;
-	}
-	return true;
 }

@@ -12,57 +12,7 @@
 #ifndef DBMAZZ_ENCODE_JSON_H
 #define DBMAZZ_ENCODE_JSON_H
 
-#include "core/batch.h"
-#include "core/pgoutput.h"
-#include "core/policy.h"
-
-typedef struct DbmazzJsonColumn
-{
-	uint32_t	label;			/* offset of the text  ,"name":  in the plan;
-								 * the first column's begins with '{' */
-	uint32_t	label_len;
-	uint16_t	source;			/* position in pgoutput's tuples */
-	uint8_t		value_class;	/* DbmazzValueClass */
-	uint8_t		flags;			/* DBMAZZ_COLUMN_* */
-} DbmazzJsonColumn;
-
-/* All about a table's column set that does not change from row to row. */
-typedef struct DbmazzJsonPlan
-{
-	uint32_t	size;			/* bytes of the whole block */
-	uint16_t	ncolumns;
-	uint16_t	nkeys;
-	uint8_t		unrepresentable;	/* DbmazzUnrepresentable */
-	DbmazzJsonColumn columns[]; /* key columns first; then the labels */
-} DbmazzJsonPlan;
-
-extern uint32_t dbmazz_json_plan_size(const DbmazzTableDesc *desc);
-extern void dbmazz_json_plan_init(DbmazzJsonPlan *plan,
-								  const DbmazzTableDesc *desc,
-								  DbmazzUnrepresentable unrepresentable);
-
-/* Where the values of a row come from. */
-typedef struct DbmazzRowSource
-{
-	const DbmazzTuple *tuple;	/* the new tuple, for a delete the old one */
-	const DbmazzTuple *fallback;	/* old tuple that holds the values that
-									 * 'tuple' has as unchanged, or NULL */
-	bool		fallback_key_only;	/* 'fallback' has only the columns with
-									 * DBMAZZ_COLUMN_IDENTITY ('K' tuple) */
-} DbmazzRowSource;
-
-typedef struct DbmazzRowKey
-{
-	uint32_t	length;			/* bytes of the encoded key columns */
-	uint32_t	hash;
-} DbmazzRowKey;
-
-/*
- * The value of a column: of 'tuple', or where that has it as unchanged, of
- * 'fallback'.  NULL if neither has it.
- */
-extern const DbmazzValue *dbmazz_row_value(const DbmazzRowSource *source,
-										   const DbmazzJsonColumn *column);
+#include "core/rowplan.h"
 
 /*
  * Encode an upsert between dbmazz_row_begin() and dbmazz_row_end(): all
@@ -79,27 +29,15 @@ extern const DbmazzValue *dbmazz_row_value(const DbmazzRowSource *source,
  * May longjmp only if the writer's alloc does.
  */
 extern DbmazzStatus dbmazz_json_upsert(DbmazzBatchWriter *writer,
-									   const DbmazzJsonPlan *plan,
+									   const DbmazzRowPlan *plan,
 									   const DbmazzRowSource *source,
 									   DbmazzRowKey *key, DbmazzError *err);
 
 /* The same for a delete: only the key columns; the object is left open. */
 extern DbmazzStatus dbmazz_json_delete(DbmazzBatchWriter *writer,
-									   const DbmazzJsonPlan *plan,
+									   const DbmazzRowPlan *plan,
 									   const DbmazzRowSource *source,
 									   DbmazzRowKey *key, DbmazzError *err);
-
-/*
- * Hash of a row's key without encoding it; equal to what the two above give.
- * The hash of the key's values as they come, chained, each with its length.
- */
-extern uint32_t dbmazz_json_key_hash(const DbmazzJsonPlan *plan,
-									 const DbmazzRowSource *source);
-
-/* Are the keys of two rows the same bytes? */
-extern bool dbmazz_json_same_key(const DbmazzJsonPlan *plan,
-								 const DbmazzRowSource *a,
-								 const DbmazzRowSource *b);
 
 /*
  * Escape 'len' bytes as the inside of a JSON string into 'out', which must

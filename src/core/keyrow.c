@@ -21,7 +21,7 @@ put_value(DbmazzBatchWriter *writer, const DbmazzValue *value)
 
 DbmazzStatus
 dbmazz_keyrow_put(DbmazzBatchWriter *writer, const DbmazzTableDesc *desc,
-				  const DbmazzJsonPlan *plan, const DbmazzRowSource *source,
+				  const DbmazzRowPlan *plan, const DbmazzRowSource *source,
 				  uint32_t xid, DbmazzRowKey *key, DbmazzError *err)
 {
 	const char	mark = ROW_MARK;
@@ -51,7 +51,7 @@ dbmazz_keyrow_put(DbmazzBatchWriter *writer, const DbmazzTableDesc *desc,
 		status = dbmazz_row_put(writer, (const char *) &xid, sizeof(xid));
 	if (status != DBMAZZ_OK)
 		return dbmazz_error_set(err, status, 0, "no room for the row");
-	key->hash = dbmazz_json_key_hash(plan, source);
+	key->hash = dbmazz_row_key_hash(plan, source);
 	return DBMAZZ_OK;
 }
 

@@ -16,7 +16,7 @@
 #ifndef DBMAZZ_KEYROW_H
 #define DBMAZZ_KEYROW_H
 
-#include "core/encode_json.h"
+#include "core/rowplan.h"
 
 /* Is the column's value in the row? */
 static inline bool
@@ -32,7 +32,7 @@ dbmazz_keyrow_has(const DbmazzColumnDesc *column)
  */
 extern DbmazzStatus dbmazz_keyrow_put(DbmazzBatchWriter *writer,
 									  const DbmazzTableDesc *desc,
-									  const DbmazzJsonPlan *plan,
+									  const DbmazzRowPlan *plan,
 									  const DbmazzRowSource *source,
 									  uint32_t xid, DbmazzRowKey *key,
 									  DbmazzError *err);

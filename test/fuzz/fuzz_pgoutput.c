@@ -113,7 +113,7 @@ static void
 encode(const DbmazzTableDesc *desc, const DbmazzRowSource *source,
 	   bool is_delete)
 {
-	DbmazzJsonPlan *plan = make_plan(desc);
+	DbmazzRowPlan *plan = make_plan(desc);
 	DbmazzBatchWriter writer;
 	DbmazzError err;
 	DbmazzRowKey key;
@@ -130,8 +130,8 @@ encode(const DbmazzTableDesc *desc, const DbmazzRowSource *source,
 	MUST(err.status == status);
 	if (status == DBMAZZ_OK)
 	{
-		MUST(key.hash == dbmazz_json_key_hash(plan, source));
-		MUST(dbmazz_json_same_key(plan, source, source));
+		MUST(key.hash == dbmazz_row_key_hash(plan, source));
+		MUST(dbmazz_row_same_key(plan, source, source));
 		dbmazz_row_end(&writer, DBMAZZ_ROW_UPDATE, key.length, key.hash, 1, 1);
 		check_row(&writer, desc, is_delete);
 	}

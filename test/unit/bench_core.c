@@ -45,7 +45,7 @@ typedef struct Table
 	uint32_t	ncolumns;
 	void		(*make_row) (Buffer *message, uint32_t i);
 	DbmazzTableDesc *desc;
-	DbmazzJsonPlan *plan;
+	DbmazzRowPlan *plan;
 	char	   *messages[NMESSAGES];
 	size_t		lengths[NMESSAGES];
 } Table;

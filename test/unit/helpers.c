@@ -151,12 +151,12 @@ make_desc(const ColumnSpec *specs, uint32_t n)
 	return desc;
 }
 
-DbmazzJsonPlan *
+DbmazzRowPlan *
 make_plan(const DbmazzTableDesc *desc)
 {
-	DbmazzJsonPlan *plan = must_alloc(dbmazz_json_plan_size(desc));
+	DbmazzRowPlan *plan = must_alloc(dbmazz_row_plan_size(desc));
 
-	dbmazz_json_plan_init(plan, desc, plan_policy);
+	dbmazz_row_plan_init(plan, desc, plan_policy);
 	return plan;
 }
 

@@ -55,7 +55,7 @@ typedef struct ColumnSpec
 /* A description of exactly its size from malloc(); key columns must be first.
  * Column i comes from position i of the tuples. */
 extern DbmazzTableDesc *make_desc(const ColumnSpec *specs, uint32_t n);
-extern DbmazzJsonPlan *make_plan(const DbmazzTableDesc *desc);
+extern DbmazzRowPlan *make_plan(const DbmazzTableDesc *desc);
 
 /* What the plans made from now on do with values that do not fit. */
 extern DbmazzUnrepresentable plan_policy;

@@ -46,7 +46,7 @@ encode_value(uint8_t value_class, const DbmazzValue *value, uint32_t room,
 	};
 	const DbmazzRowSource source = {&tuple, NULL, false};
 	DbmazzTableDesc *desc = make_desc(specs, 2);
-	DbmazzJsonPlan *plan = make_plan(desc);
+	DbmazzRowPlan *plan = make_plan(desc);
 	DbmazzBatchWriter writer;
 	DbmazzRowKey key;
 	DbmazzStatus status;

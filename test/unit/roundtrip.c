@@ -45,7 +45,7 @@ typedef struct Trip
 	uint32_t	nrows;
 	Row			rows[MAX_ROWS];
 	DbmazzTableDesc *desc;
-	DbmazzJsonPlan *plan;
+	DbmazzRowPlan *plan;
 	DbmazzBatchWriter writer;
 	DbmazzBatchView view;
 } Trip;
@@ -138,7 +138,7 @@ encode(Trip *trip, Row *row, bool is_right)
 			(&trip->writer, trip->plan, &source, &key, &err);
 	if (status == DBMAZZ_OK)
 	{
-		if (key.hash != dbmazz_json_key_hash(trip->plan, &source))
+		if (key.hash != dbmazz_row_key_hash(trip->plan, &source))
 			return "the key's hash differs";
 		dbmazz_row_end(&trip->writer, (DbmazzRowOp) row->op, key.length,
 					   key.hash, 1, 1);

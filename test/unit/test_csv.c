@@ -31,7 +31,7 @@ static DbmazzError err;
 static DbmazzRowKey key;
 static Pool pool;
 static DbmazzTableDesc *desc;
-static DbmazzJsonPlan *plan;
+static DbmazzRowPlan *plan;
 static DbmazzBatchWriter writer;
 
 static void

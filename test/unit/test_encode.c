@@ -21,7 +21,7 @@ typedef struct Fixture
 {
 	Pool		pool;
 	DbmazzTableDesc *desc;
-	DbmazzJsonPlan *plan;
+	DbmazzRowPlan *plan;
 	DbmazzBatchWriter writer;
 	DbmazzRowKey key;
 } Fixture;
@@ -142,7 +142,7 @@ upsert_and_delete(void)
 				   "\"__op\":0},");
 	CHECK_INT(f.key.length, strlen("\"a\":7,\"b\":\"x\\\"y\""));
 	hash = f.key.hash;
-	CHECK_INT(dbmazz_json_key_hash(f.plan, &source), hash);
+	CHECK_INT(dbmazz_row_key_hash(f.plan, &source), hash);
 
 	CHECK_INT(encode(&f, &source, true), DBMAZZ_OK);
 	check_last_row(&f, "{\"a\":7,\"b\":\"x\\\"y\"");
@@ -187,7 +187,7 @@ plan_size_is_exact(void)
 		char		name[64];
 		ColumnSpec	specs[2];
 		DbmazzTableDesc *desc;
-		DbmazzJsonPlan *plan;
+		DbmazzRowPlan *plan;
 
 		memset(name, len % 2 == 0 ? 'n' : '"', sizeof(name));
 		name[len] = '\0';
@@ -197,7 +197,7 @@ plan_size_is_exact(void)
 		specs[1].name = name;
 		desc = make_desc(specs, 2);
 		plan = make_plan(desc);
-		CHECK_INT(plan->size, dbmazz_json_plan_size(desc));
+		CHECK_INT(plan->size, dbmazz_row_plan_size(desc));
 		CHECK_INT(plan->ncolumns, 2);
 		CHECK_INT(plan->nkeys, 1);
 		CHECK(plan->columns[1].label + plan->columns[1].label_len <
@@ -302,7 +302,7 @@ unchanged_from_a_key_tuple(void)
 	CHECK_INT(err.column, 3);
 	CHECK_INT(encode(&f, &source, true), DBMAZZ_OK);
 	check_last_row(&f, "{\"a\":7,\"b\":\"k2\"");
-	CHECK_INT(dbmazz_json_key_hash(f.plan, &source), f.key.hash);
+	CHECK_INT(dbmazz_row_key_hash(f.plan, &source), f.key.hash);
 	end(&f);
 }
 
@@ -365,19 +365,19 @@ keys_compared(void)
 	begin(&f, two_keys, 4);
 	set_tuple(&parser.new_tuple, base, 4);
 	set_tuple(&parser.old_tuple, same, 4);
-	CHECK(dbmazz_json_same_key(f.plan, &a, &b));
-	CHECK_INT(dbmazz_json_key_hash(f.plan, &a),
-			  dbmazz_json_key_hash(f.plan, &b));
+	CHECK(dbmazz_row_same_key(f.plan, &a, &b));
+	CHECK_INT(dbmazz_row_key_hash(f.plan, &a),
+			  dbmazz_row_key_hash(f.plan, &b));
 	for (i = 0; i < sizeof(others) / sizeof(others[0]); i++)
 	{
 		set_tuple(&parser.old_tuple, others[i], 2);
-		CHECK(!dbmazz_json_same_key(f.plan, &a, &b));
-		CHECK(dbmazz_json_key_hash(f.plan, &a) !=
-			  dbmazz_json_key_hash(f.plan, &b));
+		CHECK(!dbmazz_row_same_key(f.plan, &a, &b));
+		CHECK(dbmazz_row_key_hash(f.plan, &a) !=
+			  dbmazz_row_key_hash(f.plan, &b));
 	}
 	set_tuple(&parser.new_tuple, others[2], 2);
 	set_tuple(&parser.old_tuple, others[2], 2);
-	CHECK(dbmazz_json_same_key(f.plan, &a, &b));
+	CHECK(dbmazz_row_same_key(f.plan, &a, &b));
 	end(&f);
 }
 

@@ -24,7 +24,7 @@ typedef struct Fixture
 	Pool		pool;
 	DbmazzBatchWriter writer;
 	DbmazzTableDesc *desc;
-	DbmazzJsonPlan *plan;
+	DbmazzRowPlan *plan;
 	DbmazzTuple *tuple;
 	DbmazzError error;
 } Fixture;

@@ -230,7 +230,7 @@ ready_events(const DbmazzSrPort *port)
 	return events & port->wait_for;
 }
 
-/* What the operation waits for now; 0: it has ended, and 'ok' says how. */
+/* What the operation waits for at the moment; 0: it has ended, and 'ok' says how. */
 static int
 go_on(DbmazzSrPort *port, int events, bool *ok)
 {

@@ -177,6 +177,18 @@ is_registered(int32 id, DbmazzState *state)
 	return p != NULL;
 }
 
+/*
+ * Is it stopped, without a worker, and will it stay so until this transaction
+ * ends?  Not if it was stopped by this transaction: others still see it running.
+ */
+static bool
+is_at_rest(const DbmazzPipelineRow *row)
+{
+	return !row->enabled && !dbmazz_guard_has_switched(row->id) &&
+		(dbmazz_shmem == NULL ||
+		 dbmazz_pipeline_keep_out(MyDatabaseId, row->id));
+}
+
 /* ---- create_pipeline ---------------------------------------------------- */
 
 static void
@@ -266,9 +278,7 @@ same_text(const char *a, const char *b)
 static void
 check_stopped(const DbmazzPipelineRow *row, const char *what)
 {
-	DbmazzState state;
-
-	if (row->enabled || is_registered(row->id, &state))
+	if (!is_at_rest(row))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_IN_USE),
 				 errmsg("cannot change the %s of pipeline \"%s\" while it is "
@@ -497,16 +507,13 @@ dbmazz_stop_pipeline(PG_FUNCTION_ARGS)
 static bool
 wait_until_stopped(const DbmazzPipelineRow *row)
 {
-	TimestampTz deadline;
-	DbmazzState state;
+	TimestampTz deadline =
+		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LEAVE_TIMEOUT_MS);
 
-	if (row->enabled)
-		return false;
-	deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-										   LEAVE_TIMEOUT_MS);
-	while (is_registered(row->id, &state))
+	while (!is_at_rest(row))
 	{
-		if (dbmazz_guard_pending() || GetCurrentTimestamp() >= deadline)
+		if (row->enabled || dbmazz_guard_pending() ||
+			GetCurrentTimestamp() >= deadline)
 			return false;
 		(void) WaitLatch(MyLatch,
 						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,

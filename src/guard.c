@@ -200,6 +200,22 @@ dbmazz_guard_pending(void)
 	return pending != NIL;
 }
 
+bool
+dbmazz_guard_has_switched(int id)
+{
+	ListCell   *lc;
+
+	foreach(lc, pending)
+	{
+		Action	   *action = lfirst(lc);
+
+		if (action->id == id && (action->what == DBMAZZ_AT_COMMIT_RESCAN ||
+								 action->what == DBMAZZ_AT_COMMIT_RESTART))
+			return true;
+	}
+	return false;
+}
+
 /* ---- DROP EXTENSION ----------------------------------------------------- */
 
 /* Caller's transaction fails if a pipeline of this database runs. */

@@ -27,4 +27,7 @@ extern void dbmazz_guard_at_commit(DbmazzAtCommit what, int id,
 /* Has this transaction something to do at its end? */
 extern bool dbmazz_guard_pending(void);
 
+/* Has it started or stopped this pipeline? */
+extern bool dbmazz_guard_has_switched(int id);
+
 #endif							/* DBMAZZ_GUARD_H */

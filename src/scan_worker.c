@@ -12,6 +12,7 @@
 #include "access/xact.h"
 #include "catalog.h"
 #include "core/batch.h"
+#include "debug_point.h"
 #include "guc.h"
 #include "miscadmin.h"
 #include "queue.h"
@@ -23,6 +24,9 @@
 #include "worker.h"
 
 PGDLLEXPORT void dbmazz_scan_main(Datum arg);
+
+static uint32 kept_out;			/* as it was when this look began */
+static bool is_outdated = false;
 
 /* Does it run, or end?  Registry lock is held. */
 static bool
@@ -40,7 +44,9 @@ has_workers(const DbmazzPipeline *p)
 
 /*
  * Register it as wanted; with an error that keeps it from running, as failed.  One
- * that runs is left alone: it has the settings that it began with.
+ * that runs is left alone: it has the settings that it began with.  Nothing is
+ * registered where somebody relies on a pipeline being stopped since this look has
+ * begun, for it may have read of it before.
  */
 static void
 note_pipeline(const DbmazzPipelineRow *row, uint32 want_segments,
@@ -50,6 +56,12 @@ note_pipeline(const DbmazzPipelineRow *row, uint32 want_segments,
 	bool		fails = false;
 
 	LWLockAcquire(dbmazz_registry_lock(), LW_EXCLUSIVE);
+	if (dbmazz_shmem->kept_out != kept_out)
+	{
+		LWLockRelease(dbmazz_registry_lock());
+		is_outdated = true;
+		return;
+	}
 	p = dbmazz_pipeline_register(MyDatabaseId, row->id, row->name);
 	if (p != NULL)
 	{
@@ -148,9 +160,15 @@ dbmazz_scan_main(Datum arg)
 	dbmazz_worker_signals();
 	dbmazz_worker_connect(dboid);
 
+	LWLockAcquire(dbmazz_registry_lock(), LW_SHARED);
+	kept_out = dbmazz_shmem->kept_out;
+	LWLockRelease(dbmazz_registry_lock());
+
+	/* no snapshot is older than that */
 	dbmazz_worker_begin();
 	if (dbmazz_catalog_exists())
 		rows = dbmazz_catalog_pipelines();
+	DBMAZZ_DEBUG_POINT("pipelines_read");
 
 	LWLockAcquire(dbmazz_registry_lock(), LW_EXCLUSIVE);
 	for (i = 0; i < dbmazz_shmem->npipelines; i++)
@@ -170,6 +188,8 @@ dbmazz_scan_main(Datum arg)
 			look_at(row);
 	}
 	dbmazz_worker_commit();
+	if (is_outdated)
+		dbmazz_request_rescan(dboid);
 	LWLockAcquire(dbmazz_registry_lock(), LW_EXCLUSIVE);
 	dbmazz_shmem->scanned = dboid;
 	LWLockRelease(dbmazz_registry_lock());

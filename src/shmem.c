@@ -147,6 +147,19 @@ dbmazz_pipeline_find(Oid dboid, int32 id)
 	return NULL;
 }
 
+bool
+dbmazz_pipeline_keep_out(Oid dboid, int32 id)
+{
+	bool		is_out;
+
+	LWLockAcquire(dbmazz_registry_lock(), LW_EXCLUSIVE);
+	is_out = dbmazz_pipeline_find(dboid, id) == NULL;
+	if (is_out)
+		dbmazz_shmem->kept_out++;
+	LWLockRelease(dbmazz_registry_lock());
+	return is_out;
+}
+
 /* Nothing of the pipeline that had the entry before may be seen. */
 static void
 forget_progress(DbmazzPipeline *p)

@@ -142,6 +142,7 @@ typedef struct DbmazzShared
 	int			nrescan;
 	Oid			rescan[16];		/* databases to look into */
 	Oid			scanned;		/* by a scan worker that came to its end */
+	uint32		kept_out;		/* raised by dbmazz_pipeline_keep_out() */
 
 	/* atomics */
 	pg_atomic_uint64 commit_lsn;	/* newest commit of any backend */
@@ -168,6 +169,14 @@ extern int	dbmazz_pipeline_index(const DbmazzPipeline *p);
 
 /* Find a pipeline; NULL if there is none.  Caller must hold the registry lock. */
 extern DbmazzPipeline *dbmazz_pipeline_find(Oid dboid, int32 id);
+
+/*
+ * Is it out of the registry?  If so it stays out: looks into the catalogs that
+ * have begun before register nothing, those that begin now see what the caller
+ * sees.  The caller must have seen it switched off by a transaction that has
+ * committed, and must hold its row locked.  Takes the registry lock.
+ */
+extern bool dbmazz_pipeline_keep_out(Oid dboid, int32 id);
 
 /*
  * Find it or take a free entry; NULL if all are in use.  Caller must hold the

@@ -72,6 +72,7 @@ async def serve(args):
     reachable = "127.0.0.1" if args.host in ("0.0.0.0", "") else args.host
     app.be_address = args.be_advertise or f"{reachable}:{be_port}"
     fe_port = await front.start(args.host, args.fe_port, tls)
+    app.fe_address = f"{reachable}:{fe_port}"
     mysql, mysql_port = await mysqlport.start(app, args.host, args.mysql_port)
     print(json.dumps({"fe": fe_port, "be": be_port, "mysql": mysql_port}), flush=True)
     await stop.wait()

@@ -45,9 +45,11 @@ class App:
         self.connections = 0
         self.tasks = set()
         self.sessions = {}               # of the MySQL port, by their number
+        self.open = {}                   # (db, label) -> what transaction.py has of it
         self.engine = None               # the SQL engine, set by the starter
         self.loaders = ThreadPoolExecutor(2, thread_name_prefix="loader")
         self.be_address = config.advertise
+        self.fe_address = ""
         self.errors = os.path.join(config.data, "errors")
         os.makedirs(self.errors, exist_ok=True)
 

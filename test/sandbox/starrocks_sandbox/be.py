@@ -6,7 +6,7 @@ import re
 import time
 import uuid
 
-from . import loadspec, plan
+from . import loadspec, plan, transaction
 from .app import log
 from .errors import ConnectionCut, LabelExists, LoadError
 from .loader import Loader, Staged
@@ -30,6 +30,9 @@ def handler(app):
         match = STREAM_LOAD.fullmatch(request.path)
         if match and request.method == "PUT":
             await StreamLoad(app, conn, request, match.group(1), match.group(2)).run()
+        elif transaction.is_call(request.path) and request.method in ("PUT", "POST"):
+            call = transaction.Call(app, conn, request, "be")
+            await call.run(call.at_backend)
         elif request.path == "/api/_load_error_log" and request.method == "GET":
             await conn.read_body()
             await _error_log(app, conn, request)
@@ -133,8 +136,7 @@ class StreamLoad:
         if table is None:
             raise LoadError(f'unknown table "{self.db}.{self.table}"')
         if self.fault("too_many_txns"):
-            limit = app.txns.max_running
-            raise LoadError(f"current running txns on db {self.db} is {limit}, larger than limit {limit}")
+            raise app.txns.too_many(self.db, app.txns.max_running)
         self.txn = app.txns.begin(self.db, self.label, self.table, self.spec.timeout)
         self.times["begin"] = _ms(self.start)
         self.entry["txn_id"] = self.txn.id

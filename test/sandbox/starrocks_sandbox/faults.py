@@ -38,6 +38,14 @@ KNOWN = {
     "hold": {},
     "shuffle_equal_keys": {},
     "reject_rows": {"where": "true"},
+    # the transaction interface, wherever the call is answered
+    "txn_cut": {"call": "any", "when": "before", "reset": True},
+    "txn_delay": {"call": "any", "when": "before", "seconds": 2.0},
+    "txn_status": {"call": "any", "when": "before", "status": 500, "body": ""},
+    "txn_garbage": {"call": "any", "when": "before"},
+    "txn_fail": {"call": "any", "status": "INTERNAL_ERROR", "message": "injected failure"},
+    "be_restart": {},
+    "fe_follower": {"endpoint": "any"},
     # MySQL port, statements
     "mysql_hold": {"deaf": False},
     "mysql_cut": {"when": "before", "reset": True},
@@ -46,8 +54,10 @@ KNOWN = {
     "label_retention": {"max_num": None, "max_age": None},
 }
 
-CUTS = {"be_cut": ("before_body", "during_body", "after_body", "after_commit"),
-        "mysql_cut": ("connect", "before", "after")}
+MOMENTS = {"be_cut": ("before_body", "during_body", "after_body", "after_commit"),
+        "mysql_cut": ("connect", "before", "after"),
+        "txn_cut": ("before", "during", "after"), "txn_delay": ("before", "after"),
+        "txn_status": ("before", "after"), "txn_garbage": ("before", "after")}
 _PATTERNS = ("db", "table", "label", "statement")
 _COMMON = ("count", "skip", "probability", *_PATTERNS)
 
@@ -94,8 +104,8 @@ class Faults:
             known = ", ".join([*KNOWN[name], *_COMMON])
             raise SandboxError(f"unknown parameter {sorted(unknown)[0]!r} of {name}; known: {known}")
         params = {k: spec.get(k, v) for k, v in KNOWN[name].items()}
-        if name in CUTS and params["when"] not in CUTS[name]:
-            raise SandboxError(f"{name}: when must be one of {', '.join(CUTS[name])}")
+        if name in MOMENTS and params["when"] not in MOMENTS[name]:
+            raise SandboxError(f"{name}: when must be one of {', '.join(MOMENTS[name])}")
         try:
             patterns = {k: re.compile(spec[k]) for k in _PATTERNS if spec.get(k)}
             fault = Fault(self._next, name, params, spec.get("count"), int(spec.get("skip", 0)),

@@ -4,6 +4,7 @@ import asyncio
 import re
 from urllib.parse import quote as url_quote
 
+from . import transaction
 from .admin import admin
 from .app import log, ndjson
 from .errors import SandboxError
@@ -59,6 +60,9 @@ class FrontEnd:
             if not await fe_fault(self.app, conn, {}, "health"):
                 await conn.respond_json({"total_backend_num": 1, "online_backend_num": 1, "status": "OK"})
             return
+        if transaction.is_call(request.path):
+            await self._transaction(conn, request)
+            return
         for pattern, endpoint, func, methods in self.routes:
             match = pattern.fullmatch(request.path)
             if not match:
@@ -90,7 +94,7 @@ class FrontEnd:
             subject["db"] = groups[0]
         if await fe_fault(self.app, conn, subject, endpoint):
             return
-        if not await self._authorised(conn, request):
+        if not await self._authorised(conn, request) or await self._follower(conn, request, subject, endpoint):
             return
         try:
             await func(conn, request, body, *groups)
@@ -114,7 +118,7 @@ class FrontEnd:
             return
         waiting = self.app.faults.take("fe_reset_after_body", subject)
         early = await self._body_bytes(conn, float(waiting["seconds"]) if waiting else 0.001)
-        await self._redirect(conn, request, subject)
+        await self._redirect(conn, request, subject, self.app.be_address)
         if early or await self._body_bytes(conn, 0.02):
             # The client did not wait: like the real server, close on unread data.
             self.app.record(stage="fe", outcome="BODY_BEFORE_REDIRECT", **subject)
@@ -122,9 +126,9 @@ class FrontEnd:
         else:
             await conn.finish()
 
-    async def _redirect(self, conn, request, subject):
+    async def _redirect(self, conn, request, subject, where):
         scheme = "https" if self.app.config.tls else "http"
-        location = f"{scheme}://{self.app.be_address}{url_quote(request.path)}"
+        location = f"{scheme}://{where}{url_quote(request.path)}"
         _, mark, query = request.target.partition("?")
         other = self.app.faults.take("fe_location", subject)
         if other:
@@ -146,6 +150,42 @@ class FrontEnd:
     async def _refuse(conn, text):
         await conn.respond_json(
             {"Status": "FAILED", "Message": f"class com.starrocks.common.DdlException: {text}"}, close=True)
+
+    async def _follower(self, conn, request, subject, endpoint):
+        """A follower does not know labels: it sends the client to the leader."""
+        if endpoint not in ("get_load_state", "cancel", "transaction") or \
+                not self.app.faults.take("fe_follower", subject, endpoint=endpoint):
+            return False
+        await self._redirect(conn, request, subject, self.app.fe_address)
+        await conn.finish()
+        return True
+
+    # -- transactions ------------------------------------------------------
+
+    async def _transaction(self, conn, request):
+        if request.method not in ("PUT", "POST"):
+            await conn.respond_json({"status": "FAILED", "msg": "Not implemented"}, close=True)
+            return
+        call = transaction.Call(self.app, conn, request, "fe")
+        if await fe_fault(self.app, conn, call.subject, call.name):
+            return
+        if not await self._authorised(conn, request) or \
+                await self._follower(conn, request, call.subject, "transaction"):
+            return
+        try:
+            away = call.redirected()
+        except transaction.Refused as why:
+            await conn.respond_json({"Status": why.status, "Message": str(why)}, close=True)
+            return
+        if not away:
+            await call.run(call.at_frontend)
+            return
+        await self._redirect(conn, request, call.subject, self.app.be_address)
+        if await self._body_bytes(conn, 0.02) and call.name == "load":
+            self.app.record(stage="fe", outcome="BODY_BEFORE_REDIRECT", **call.subject)
+            conn.cut(reset=True)
+        else:
+            await conn.finish()
 
     # -- labels ------------------------------------------------------------
 
@@ -169,7 +209,7 @@ class FrontEnd:
         txn = self.app.txns.find(db, label)
         if txn is None:
             raise SandboxError(f"transaction not found, label={label}")
-        if txn.state not in ("PREPARE", "PREPARED") or txn.committing:
+        if txn.state != "PREPARE" or txn.committing:
             raise SandboxError(f"transaction state is {txn.state}, cannot be aborted, label={label}")
         await self.app.txns.abort(txn, "user cancel")
         log.info("label %s cancelled", label)

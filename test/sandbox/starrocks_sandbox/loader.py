@@ -5,6 +5,7 @@ it was given.
 """
 
 import bz2
+import json
 import random
 import zlib
 from dataclasses import dataclass, field
@@ -215,7 +216,7 @@ class Loader:
             self.out.deletes = sum(table[OP_COLUMN].to_pylist())
         if self.table.upserts:
             self._check_key_size(table)
-            table = self._last_per_key(table)
+            table = self.last_per_key(table)
         self.out.arrow = table
 
     def _check_key_size(self, table):
@@ -234,7 +235,7 @@ class Loader:
         if longest is not None and longest + fixed > KEY_LIMIT:
             raise LoadError(f"primary key size exceed the limit: {longest + fixed} > {KEY_LIMIT}")
 
-    def _last_per_key(self, table):
+    def last_per_key(self, table):
         keys = [key_list(table[c.name]) for c in self.table.keys()]
         values = keys[0] if len(keys) == 1 else list(zip(*keys))
         last = dict(zip(values, range(len(values))))
@@ -243,6 +244,44 @@ class Loader:
         if self.shuffle:
             return table.take(_not_last(values))
         return table.take(sorted(last.values()))
+
+
+def combine(parts, loader):
+    """The staged bodies of one transaction as one load."""
+    first, *more = parts
+    for part in more:
+        for name in ("total", "loaded", "filtered", "unselected", "deletes"):
+            setattr(first, name, getattr(first, name) + getattr(part, name))
+        first.errors += part.errors
+        first.failure = first.failure or part.failure
+    if not more or first.failure:
+        return first
+    has_op = any(part.has_op for part in parts)
+    tables = [_with_op(part) if has_op else part.arrow for part in parts]
+    first.has_op, first.arrow = has_op, pa.concat_tables(tables)
+    if loader.table.upserts:
+        first.arrow = loader.last_per_key(first.arrow)
+    parts[:] = [first]
+    return first
+
+
+def _with_op(part):
+    if part.has_op:
+        return part.arrow
+    return part.arrow.append_column(OP_COLUMN, pa.array([0] * len(part.arrow), pa.int8()))
+
+
+def pack(staged):
+    """A staged load as (JSON, bytes), to be kept."""
+    fields = {k: v for k, v in staged.__dict__.items() if k != "arrow"}
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, staged.arrow.schema) as writer:
+        writer.write_table(staged.arrow)
+    return json.dumps(fields), sink.getvalue().to_pybytes()
+
+
+def unpack(payload, rows):
+    return Staged(**json.loads(payload), arrow=pa.ipc.open_stream(rows).read_all())
 
 
 def key_list(array):

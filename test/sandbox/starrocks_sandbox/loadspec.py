@@ -60,7 +60,7 @@ def _boolean(headers, name, message):
     return value == "true"
 
 
-def _integer(headers, name, default, low, high, message):
+def integer(headers, name, default, low, high, message):
     value = headers.get(name)
     if value is None:
         return default
@@ -138,7 +138,7 @@ def _jsonpaths(headers):
 def _csv_options(headers, spec):
     spec.column_separator = _separator(headers, "column_separator", b"\t")
     spec.row_delimiter = _separator(headers, "row_delimiter", b"\n")
-    spec.skip_header = _integer(headers, "skip_header", 0, 0, 2**31, "Invalid csv load skip header format")
+    spec.skip_header = integer(headers, "skip_header", 0, 0, 2**31, "Invalid csv load skip header format")
     spec.trim_space = _boolean(headers, "trim_space", "Invalid trim space format. Must be bool type")
     spec.enclose = (headers.get("enclose") or "\0").encode()[0]
     spec.escape = (headers.get("escape") or "\0").encode()[0]
@@ -175,10 +175,10 @@ def parse(headers, label, max_bytes):
     spec.strip_outer_array = headers.get("strip_outer_array", "").strip().lower() == "true"
     spec.strict_mode = _boolean(headers, "strict_mode", "Invalid strict mode format. Must be bool type")
     spec.max_filter_ratio = _ratio(headers)
-    spec.timeout = _integer(headers, "timeout", 600, 1, TIMEOUT_MAX, "Invalid timeout format")
-    _integer(headers, "load_mem_limit", 0, 0, 2**62, "Invalid load mem limit format")
-    _integer(headers, "exec_mem_limit", 0, 0, 2**62, "Invalid load mem limit format")
-    _integer(headers, "log_rejected_record_num", 0, -1, 2**62, "Invalid log_rejected_record_num format")
+    spec.timeout = integer(headers, "timeout", 600, 1, TIMEOUT_MAX, "Invalid timeout format")
+    integer(headers, "load_mem_limit", 0, 0, 2**62, "Invalid load mem limit format")
+    integer(headers, "exec_mem_limit", 0, 0, 2**62, "Invalid load mem limit format")
+    integer(headers, "log_rejected_record_num", 0, -1, 2**62, "Invalid log_rejected_record_num format")
     spec.partial_update = _boolean(
         headers, "partial_update", "Invalid partial update flag format. Must be bool type")
     spec.merge_condition = headers.get("merge_condition") or None

@@ -15,6 +15,7 @@ import duckdb
 
 from .catalog import Catalog, Table, default_sql, quote
 from .errors import LoadError, SqlError
+from .loader import pack, unpack
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS sb_db(name VARCHAR NOT NULL);
@@ -22,6 +23,8 @@ CREATE TABLE IF NOT EXISTS sb_table(id BIGINT NOT NULL, payload VARCHAR NOT NULL
 CREATE TABLE IF NOT EXISTS sb_txn(
     txn_id BIGINT NOT NULL, db VARCHAR, label VARCHAR, tbl VARCHAR, state VARCHAR,
     reason VARCHAR, begin_ms BIGINT, finish_ms BIGINT, visible_ms BIGINT);
+CREATE TABLE IF NOT EXISTS sb_prepared(
+    txn_id BIGINT NOT NULL, deadline_ms BIGINT, payload VARCHAR, rows BLOB);
 """
 
 OP = "__op"
@@ -95,6 +98,7 @@ class Store:
             for table in self.catalog.databases[name].values():
                 _drop(con, table)
             con.execute("DELETE FROM sb_db WHERE name = ?", [name])
+            con.execute("DELETE FROM sb_prepared WHERE txn_id IN (SELECT txn_id FROM sb_txn WHERE db = ?)", [name])
             con.execute("DELETE FROM sb_txn WHERE db = ?", [name])
 
         await self.write(work)
@@ -139,21 +143,44 @@ class Store:
             " FROM sb_txn ORDER BY finish_ms, txn_id"
         ).fetchall()
 
-    async def save_txn(self, row):
-        await self.write(_insert_txn, row)
+    async def save_txn(self, row, replace=False):
+        def work(con):
+            if replace:
+                _forget(con, row[0])
+            _insert_txn(con, row)
+
+        await self.write(work)
+
+    def load_prepared(self):
+        return self.con.execute("SELECT txn_id, deadline_ms FROM sb_prepared").fetchall()
+
+    async def save_prepared(self, load, row, deadline):
+        payload, rows = pack(load)
+
+        def work(con):
+            con.execute("INSERT INTO sb_prepared VALUES (?,?,?,?)", [row[0], deadline, payload, rows])
+            _insert_txn(con, row)
+
+        await self.write(work)
 
     async def forget_txns(self, ids):
         def work(con):
-            con.execute("DELETE FROM sb_txn WHERE txn_id IN (SELECT unnest(?))", [list(ids)])
+            for table in ("sb_txn", "sb_prepared"):
+                con.execute(f"DELETE FROM {table} WHERE txn_id IN (SELECT unnest(?))", [list(ids)])
 
         await self.write(work)
 
     # -- rows --------------------------------------------------------------
 
-    async def apply_load(self, load, txn_row):
-        """Make the rows of a staged load and its label durable together."""
+    async def apply_load(self, load, txn_row, prepared=False):
+        """Make the rows of a staged load, or of a prepared one, and its label durable together."""
 
         def work(con):
+            nonlocal load
+            if prepared:
+                load = unpack(*con.execute("SELECT payload, rows FROM sb_prepared WHERE txn_id = ?",
+                                           [txn_row[0]]).fetchone())
+                _forget(con, txn_row[0])
             table = self.catalog.table(load.db, load.table_name)
             if table is None or table.id != load.table_id:
                 raise LoadError(f'unknown table "{load.db}.{load.table_name}"')
@@ -172,6 +199,11 @@ def _drop(con, table):
 
 def _save(con, table):
     con.execute("INSERT INTO sb_table VALUES (?, ?)", [table.id, json.dumps(table.to_dict())])
+
+
+def _forget(con, ident):
+    con.execute("DELETE FROM sb_prepared WHERE txn_id = ?", [ident])
+    con.execute("DELETE FROM sb_txn WHERE txn_id = ?", [ident])
 
 
 def _insert_txn(con, row):

@@ -1,10 +1,11 @@
 """Load transactions and their labels, with the target's retention rules.
 
 A transaction in PREPARE lives in memory only and is gone after a restart, as
-in the real system; a finished one is durable and is forgotten by age and by
-count. All methods run on the event loop.
+in the real system; a prepared one is durable, and so is a finished one, which is
+forgotten by age and by count. All methods run on the event loop.
 """
 
+import asyncio
 import time
 from dataclasses import dataclass
 
@@ -53,6 +54,13 @@ class TxnManager:
                 txn.state = "VISIBLE"       # a restart publishes what was committed
             self._labels.setdefault(txn.db, {})[txn.label] = txn
             self._next = max(self._next, txn.id + 1)
+        for ident, deadline in store.load_prepared():
+            for txn in self._all():
+                if txn.id == ident:
+                    txn.deadline_ms = deadline
+
+    def _all(self):
+        return (t for labels in self._labels.values() for t in labels.values())
 
     def begin(self, db, label, table, timeout):
         """Start a transaction; raises LabelExists or LoadError."""
@@ -61,8 +69,7 @@ class TxnManager:
             raise LabelExists(label, "RUNNING" if old.state in LIVE else "FINISHED")
         running = sum(1 for t in self._labels.get(db, {}).values() if self._settle(t).state in LIVE)
         if running >= self.max_running:
-            raise LoadError(
-                f"current running txns on db {db} is {running}, larger than limit {self.max_running}")
+            raise self.too_many(db, running)
         start = now_ms()
         txn = Txn(self._next, db, label, table, "PREPARE", begin_ms=start,
                   deadline_ms=start + timeout * 1000)
@@ -71,6 +78,9 @@ class TxnManager:
             self._forget(old)
         self._labels.setdefault(db, {})[label] = txn
         return txn
+
+    def too_many(self, db, running):
+        return LoadError(f"current running txns on db {db} is {running}, larger than limit {self.max_running}")
 
     def find(self, db, label):
         """The transaction of a label after retention and timeouts, or None."""
@@ -83,11 +93,32 @@ class TxnManager:
         return [self._settle(t) for t in self._labels.get(db, {}).values()]
 
     def held(self):
-        return [t for labels in self._labels.values() for t in labels.values() if t.waiter is not None]
+        return [t for t in self._all() if t.waiter is not None]
+
+    async def prepare(self, txn, load, seconds):
+        """Make the rows durable, but not yet visible."""
+        self._settle(txn)
+        if txn.state != "PREPARE":
+            raise LoadError(f"transaction is already {txn.state}. abort reason: {txn.reason}")
+        done = Txn(**{**txn.__dict__, "waiter": None})
+        done.state, done.deadline_ms = "PREPARED", now_ms() + seconds * 1000
+        txn.committing = True
+        try:
+            await self.store.save_prepared(load, done.row(), done.deadline_ms)
+            txn.state, txn.deadline_ms = done.state, done.deadline_ms
+        finally:
+            txn.committing = False
 
     async def commit(self, txn, load, visible_after=0.0):
-        """Write rows and label together; VISIBLE at once or later."""
+        """Write rows and label together; VISIBLE at once or later.
+
+        The rows of a prepared transaction are in the store already.
+        """
         self._settle(txn)
+        while txn.committing:                   # another call was quicker
+            await asyncio.sleep(0.005)
+        if txn.state in ("COMMITTED", "VISIBLE"):
+            return
         if txn.state not in LIVE:
             raise LoadError(f"transaction is already aborted. abort reason: {txn.reason}")
         txn.committing = True
@@ -96,7 +127,7 @@ class TxnManager:
         done.state = "COMMITTED" if visible_after else "VISIBLE"
         done.finish_ms, done.visible_ms = finish, finish + int(visible_after * 1000)
         try:
-            await self.store.apply_load(load, done.row())
+            await self.store.apply_load(load, done.row(), txn.state == "PREPARED")
             txn.state, txn.finish_ms, txn.visible_ms = done.state, finish, done.visible_ms
         finally:
             txn.committing = False
@@ -109,7 +140,7 @@ class TxnManager:
         txn.state, txn.reason, txn.finish_ms = "ABORTED", reason, now_ms()
         if txn.waiter is not None:
             txn.waiter.set()
-        await self.store.save_txn(txn.row())
+        await self.store.save_txn(txn.row(), True)
         await self._finished(txn)
 
     def drop_database(self, db):

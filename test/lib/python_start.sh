@@ -5,7 +5,9 @@
 # usage: test/lib/python_start.sh NAME [--pg VERSION] [--keep] [OPTION of the test...]
 #
 # NAME is oracle or chaos.  As test/run does, in a private copy and as an
-# unprivileged user.  What was finished is in test/NAME/build/done-VERSION.
+# unprivileged user.  What was finished is in test/NAME/build/done-VERSION.  Files
+# that the test leaves as dbmazz-NAME-* in --dir, because something failed, come to
+# test/NAME/build/bad-VERSION; DBMAZZ_KEPT_IN tells the test so.
 #
 set -euo pipefail
 
@@ -39,13 +41,20 @@ if [ "$version" != "$native" ]; then
 	packages+=("${matrix_packages[@]}")
 fi
 
-# What was finished, also if somebody interrupts the rest.
+# What was finished, and what failed, also if somebody interrupts the rest.
 state=$root/test/$name/build/done-$version
+kept=$root/test/$name/build/bad-$version
 save_and_cleanup()
 {
-	local status=$1 done_there
-	done_there=$(source_of "$version")/test/$name/build/done
-	[ ! -e "$done_there" ] || cp "$done_there" "$state"
+	local status=$1 there base move=()
+	there=$(source_of "$version")
+	[ ! -e "$there/test/$name/build/done" ] || cp "$there/test/$name/build/done" "$state"
+	[ "$version" = "$native" ] || move=(as_root)
+	for base in "${there%/*}/home/dbmazz-$name-"*; do
+		[ "$keep" = no ] && [ -d "$base" ] || continue
+		mkdir -p "$kept"
+		"${move[@]}" mv "$base" "$kept/"
+	done
 	cleanup "$status"
 }
 
@@ -70,6 +79,9 @@ make_server "$version"
 in_place "$version" test/lib/suite.sh build
 "${command[@]}" </dev/null >"$work/logs/build" 2>&1 || { tail -n 30 "$work/logs/build"; exit 1; }
 
-in_place "$version" env PG_CONFIG="$(place_of "$version")/server/lib/postgresql/$version/bin/pg_config" \
+# with --keep all stays where it is
+[ "$keep" = no ] || kept=${there%/src/*}/home
+in_place "$version" env DBMAZZ_KEPT_IN="$kept" \
+	PG_CONFIG="$(place_of "$version")/server/lib/postgresql/$version/bin/pg_config" \
 	"test/$name/run" --state build/done --dir "$(place_of "$version")/home" "${options[@]}"
 "${command[@]}" </dev/null

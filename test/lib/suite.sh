@@ -81,7 +81,7 @@ case $suite in
 			IFS=,
 			test/oracle/run --seeds "$*"
 		else
-			test/oracle/run --seeds 3,31 --changes 2000 --minutes 0.4
+			test/oracle/run --selftest --seeds 3,31 --changes 2000 --minutes 0.4
 		fi
 		;;
 	*)

@@ -8,8 +8,10 @@ import sys
 import time
 import traceback
 
-from . import OracleError, features
+from . import OracleError, features, selftest
 from .world import World
+
+GOOD = "0 differences"
 
 
 def seeds_of(text):
@@ -31,11 +33,15 @@ def parse(argv):
     parser.add_argument("--round", type=int, default=10000, metavar="N", help="compare after so many (10000)")
     parser.add_argument("--limit", type=float, default=30, metavar="M", help="minutes that one seed may take (30)")
     parser.add_argument("--features", type=features.parse, default="", metavar="+NAME,-NAME")
+    parser.add_argument("--selftest", action="store_true", help="first show that each difference is found")
     parser.add_argument("--list", action="store_true", help="name the features, and end")
     parser.add_argument("--state", metavar="FILE", help="results of seeds; what is in there is not run again")
     parser.add_argument("--keep", action="store_true", help="keep files and a log of all statements")
-    parser.add_argument("--keep-bad", action="store_true", help="keep files where there is a difference")
+    kept = os.environ.get("DBMAZZ_KEPT_IN")
+    parser.add_argument("--keep-bad", action="store_true", default=bool(kept),
+                        help="keep files and log of a seed that failed")
     parser.add_argument("--dir", help="where files go")
+    parser.add_argument("--shown", metavar="DIR", default=kept, help="where the caller puts what is kept")
     parser.add_argument("--pg-config", default=os.environ.get("PG_CONFIG", "pg_config"))
     parser.add_argument("--sandbox-python", default=os.environ.get("DBMAZZ_SANDBOX_PYTHON"))
     options = parser.parse_args(argv)
@@ -66,6 +72,7 @@ def run_seed(seed, options, deadline=None):
             verdict = f"{world.differences} differences"
             if not world.differences and not deadline and total < options.changes:
                 verdict = f"not finished in {options.limit} minutes"
+            world.good = verdict == GOOD
     except Exception:                       # pylint: disable=broad-except
         traceback.print_exc(file=sys.stdout)
         took = time.monotonic() - start
@@ -73,25 +80,26 @@ def run_seed(seed, options, deadline=None):
     line = (f"seed {seed}: {verdict}; {total} changes, {compared} rows compared in {took:.1f} s, "
             f"{total / max(took, 0.001):.0f} changes/s; {', '.join(world.forms)}; {events or 'no trouble'}")
     print(line, flush=True)
-    good = verdict == "0 differences"
-    if not good:
+    if not world.good:
         print(f"seed {seed}: repeat: {repeat}", flush=True)
-    if options.state and (world.differences or good and total >= options.changes):
+    if options.state and (world.differences or world.good and total >= options.changes):
         with open(options.state, "a", encoding="utf-8") as file:
             file.write(f"{line}; {repeat}\n")
-    return good
+    return world.good
 
 
 def finished(options):
     if not options.state or not os.path.exists(options.state):
         return set()
     with open(options.state, encoding="utf-8") as file:
-        return {line.rpartition("; ")[2].strip() for line in file if ": 0 differences;" in line}
+        return {line.rpartition("; ")[2].strip() for line in file if f": {GOOD};" in line}
 
 
 def run(options):
     """(passed, failed)"""
     done, good, bad = finished(options), 0, 0
+    if options.selftest:
+        good, bad = (1, 0) if selftest.run(options) else (0, 1)
     for seed in options.seeds:
         if command(seed, options) in done:
             print(f"seed {seed}: done before")

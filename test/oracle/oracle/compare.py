@@ -43,6 +43,8 @@ class Comparison:
         published = [c for c in table.order if c.published and not c.generated]
         self.columns = self.keys + [c.name for c in published if c.name not in self.keys]
         self.hidden = [c.name for c in table.order if not c.published]
+        self.last = self._journal() if world.journal else {}
+        self.now = world.now()
 
     def differ(self, side, key, column, want, have):
         self.report(f"{self.namespace}.{self.name} ({self.target}) key {_short(key)} column {column}: "
@@ -67,13 +69,18 @@ class Comparison:
         want = self._expected(source)
         have, marked = self._observed(sandbox)
         self._same(want, have, "target", range(len(self.columns)))
-        if subscriber is not None and self.world.soft:
-            gone = {tuple(row.get(name) for name in self.keys): [row.get(name) for name in self.columns]
-                    for row in marks.gone(subscriber, self.relation)}
-            gone = self._expected({key: row for key, row in gone.items() if key not in source})
-            self._same(gone, marked, "marked row of target", range(len(self.keys if self._forgets() else self.columns)))
-            return len(source) + len(gone)
-        return len(source)
+        gone = self._gone(source, subscriber) if self.world.soft else {}
+        known = subscriber is not None and not self.forgets()
+        self._same(gone, marked, "marked row of target", range(len(self.columns if known else self.keys)))
+        return len(source) + len(gone)
+
+    def _gone(self, source, subscriber):
+        """The rows that should be marked; without a subscriber just their keys."""
+        if subscriber is None:
+            return {key: list(key) for key, last in self.last.items() if last.gone}
+        gone = {tuple(row.get(name) for name in self.keys): [row.get(name) for name in self.columns]
+                for row in marks.gone(subscriber, self.relation)}
+        return self._expected({key: row for key, row in gone.items() if key not in source})
 
     def _complete(self, source, have):
         """
@@ -86,7 +93,7 @@ class Comparison:
                 have[key] = [want[i] if value is None else value for i, value in enumerate(row)]
         return have
 
-    def _forgets(self):
+    def forgets(self):
         """May values of a deleted row be unknown to the target, because nobody had them any more?"""
         reread = self.table.key_updates or self.table.filter
         return self.table.large and self.table.identity != "FULL" and reread
@@ -116,6 +123,15 @@ class Comparison:
             want[tuple(row[:len(self.keys)])] = row
         return want
 
+    def _journal(self):
+        """key at the target -> its last change"""
+        names = self.keys
+        found = {}
+        for key, last in self.world.journal.last[self.relation].items():
+            found[tuple(policy.expected(*self.types[name], True, self.mode, text)
+                        for name, text in zip(names, key))] = last
+        return found
+
     def _observed(self, sandbox):
         forms = [(name, self.types[name][0], name in self.keys) for name in self.columns]
         have, marked = {}, {}
@@ -125,27 +141,29 @@ class Comparison:
             key = tuple(row[:len(self.keys)])
             if key in have or key in marked:
                 self.differ("target", key, "(all)", "one row", "two rows")
-            if self.world.soft and found["dbmazz_is_deleted"]:
+            if self._audited(key, found):
                 marked[key] = row
             else:
                 have[key] = row
-            self._audited(key, found)
             for name in self.hidden:
                 if found.get(name) is not None:
                     self.differ("target", key, name, "not published", found[name])
         return have, marked
 
     def _audited(self, key, found):
-        if not self.world.audit:
-            return
-        gone = found["dbmazz_is_deleted"]
-        if gone not in ((False, True) if self.world.soft else (False,)):
-            self.differ("target", key, "dbmazz_is_deleted", "false", gone)
-        if found["dbmazz_op_type"] not in ((2,) if gone else (0, 1)):
-            self.differ("target", key, "dbmazz_op_type", "2" if gone else "0 or 1", found["dbmazz_op_type"])
-        for name in ("dbmazz_synced_at", "dbmazz_cdc_version"):
-            if found[name] is None:
-                self.differ("target", key, name, "a value", None)
+        """Compares the audit columns; returns whether the row should be marked as deleted."""
+        last = self.last.get(key)
+        if last is None or last.gone and not self.world.soft:
+            # no audit columns, or a row that should not be there
+            return False
+        want = {"dbmazz_op_type": last.op, "dbmazz_is_deleted": last.gone, "dbmazz_cdc_version": last.version}
+        for name, value in want.items():
+            if found[name] != value or type(found[name]) is not type(value):
+                self.differ("target", key, name, value, found[name])
+        at = found["dbmazz_synced_at"]
+        if at is None or not self.world.began <= at <= self.now:
+            self.differ("target", key, "dbmazz_synced_at", f"a time after {self.world.began}", at)
+        return last.gone
 
 
 def _short(value):

@@ -26,6 +26,11 @@ class Pipeline:
     def epoch(connection):
         return value(connection, f"SELECT epoch FROM dbmazz.stat_pipeline WHERE name = '{NAME}'")
 
+    @staticmethod
+    def delivered(connection, lsn):
+        return value(connection, f"SELECT position_lsn >= '{lsn}' FROM dbmazz.stat_pipeline"
+                                 f" WHERE name = '{NAME}'") == "t"
+
     def _wait(self, connection, states):
         def reached():
             state = self.state(connection)

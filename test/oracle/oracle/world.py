@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import tempfile
 import time
 
@@ -9,12 +10,14 @@ from teststand.sandbox import Sandbox
 from teststand.server import DATABASE, Server, value
 
 from . import OracleError, compare, dml, policy, schema as schemas
+from .journal import Journal
 from .pipeline import Pipeline, Subscriber, target_ddl
 from .policy import FORMATS
 from .trouble import Trouble
 
 SHOWN = 20
 SESSIONS = 4
+SUFFERING = 6
 # settings that a line about a seed should name
 FORMS = ("unrepresentable", "starrocks_compression", "starrocks_format", "delete_mode", "audit_columns")
 
@@ -56,10 +59,13 @@ def settings_of(seed, features):
 class World:
     def __init__(self, options, seed):
         self.options, self.seed = options, seed
-        self.base = tempfile.mkdtemp(prefix="dbmazz-oracle-", dir=options.dir)
-        self.server = self.sandbox = self.source = self.subscriber = None
+        self.base = tempfile.mkdtemp(prefix=f"dbmazz-oracle-{seed}-", dir=options.dir)
+        self.server = self.sandbox = self.source = self.subscriber = self.journal = None
         self.differences, self.forms = 0, []
-        self.log = dml.Log(os.path.join(self.base, "statements.sql") if options.keep else None)
+        self.good = False                   # until somebody says so
+        self.kept = os.path.join(options.shown or os.path.dirname(self.base), os.path.basename(self.base))
+        keeps = options.keep or options.keep_bad
+        self.log = dml.Log(os.path.join(self.base, "statements.sql") if keeps else None)
 
     def __enter__(self):
         return self
@@ -73,13 +79,14 @@ class World:
         if self.sandbox is not None:
             self.sandbox.close()
         self.log.close()
-        if self.options.keep or (self.differences and self.options.keep_bad):
-            print(f"kept: {self.base}", flush=True)
-        elif self.server is not None:
-            self.server.remove()
+        if self.options.keep or (self.options.keep_bad and not self.good):
+            print(f"seed {self.seed}: kept: {self.kept}", flush=True)
+        else:
+            shutil.rmtree(self.base, ignore_errors=True)
 
     def report(self, text):
         self.differences += 1
+        self.log.write("comparison", f"-- {text}")
         if self.differences <= SHOWN:
             print(f"seed {self.seed}: DIFFERENCE: {text}", flush=True)
 
@@ -116,9 +123,16 @@ class World:
             self.create(table)
         source.execute(self.schema.publication())
         self.log.write("schema", self.schema.publication())
+        if self.audit:
+            self.journal = Journal(source, self.schema)
         if "subscriber" in options.features:
             self.subscriber = Subscriber(self.server, source, self.schema, self.soft)
+        self.began = self.now()
         self.pipeline = Pipeline(source, own)
+
+    def now(self):
+        """The server's time, as the target writes it."""
+        return value(self.source, "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')")
 
     def create(self, table):
         for statement in table.ddl():
@@ -155,6 +169,7 @@ class World:
                 thread.start()
             for thread in sessions:
                 thread.join()
+            self.suffer(bad)
             bad.end()
             if progress.failed:
                 raise OracleError(progress.failed)
@@ -172,6 +187,13 @@ class World:
                 break
         return total, compared, trouble
 
+    def suffer(self, bad):
+        """What is not delivered yet has its trouble, too; but a large transaction must come to its end."""
+        lsn = value(self.source, "SELECT pg_current_wal_insert_lsn()")
+        deadline = time.monotonic() + SUFFERING
+        while bad.is_alive() and time.monotonic() < deadline and not self.pipeline.delivered(self.source, lsn):
+            time.sleep(0.1)
+
     def compare(self, report):
         lsn = value(self.source, "SELECT pg_current_wal_insert_lsn()")
         for problem in self.pipeline.wait(self.source, lsn):
@@ -180,6 +202,8 @@ class World:
             self.subscriber.wait(self.source, lsn)
             self.subscriber.connection.execute(FORMATS)
         self.source.execute(FORMATS)
+        if self.journal:
+            self.journal.read()
         compared = 0
         for table in self.schema.tables:
             for relation in table.relations(self.schema.via_root):

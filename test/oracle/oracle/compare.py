@@ -87,7 +87,7 @@ class Comparison:
         PostgreSQL's own subscriber stores NULL for a large value that did not change when the row came into the
         filter by that update (slot_store_data() of the server takes "unchanged" in an INSERT for NULL): no measure.
         """
-        if self.table.filter and self.table.large and self.table.identity != "FULL":
+        if self.table.loses_values():
             for key, row in have.items():
                 want = source.get(key, row)
                 have[key] = [want[i] if value is None else value for i, value in enumerate(row)]

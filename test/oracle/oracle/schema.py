@@ -93,6 +93,10 @@ class Table:
                 i //= size
         return out
 
+    def loses_values(self):
+        """May a change that brings a row into the filter come without the row's large values?"""
+        return bool(self.filter) and self.large and self.identity != "FULL"
+
     def settable(self):
         return [c for c in self.columns if not c.generated]
 

@@ -39,6 +39,7 @@ OBJS = $(CORE_OBJS) \
 	src/report.o \
 	src/catalog.o \
 	src/catalog_progress.o \
+	src/catalog_repair.o \
 	src/privilege.o \
 	src/catalog_rows.o \
 	src/sink.o \
@@ -67,6 +68,7 @@ OBJS = $(CORE_OBJS) \
 	src/functions.o \
 	src/functions_stat.o \
 	src/functions_ddl.o \
+	src/functions_slot.o \
 	src/dbmazz.o
 
 HTTP_OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/http/*.c)))

@@ -44,6 +44,7 @@ CREATE TABLE dbmazz.checkpoints (
 	destination	text NOT NULL,
 	name_template text NOT NULL,
 	system_identifier bigint NOT NULL,
+	timeline	integer NOT NULL,
 	rows		bigint NOT NULL DEFAULT 0,
 	bytes		bigint NOT NULL DEFAULT 0,
 	batches		bigint NOT NULL DEFAULT 0,
@@ -70,6 +71,23 @@ CREATE TABLE dbmazz.pipeline_tables (
 	updated_at	timestamptz NOT NULL DEFAULT now(),
 	PRIMARY KEY (pipeline, target)
 ) WITH (fillfactor = 50);
+
+/*
+ * Target tables that lack changes, or may have rows of a history that is gone,
+ * because the pipeline went on with a new slot: what committed between the two
+ * positions was not sent.  gap_to is null until the slot is made.  Written by
+ * repair_pipeline(), table_reloaded() and the shipper; never dumped.
+ */
+CREATE TABLE dbmazz.gaps (
+	pipeline	integer NOT NULL REFERENCES dbmazz.pipeline ON DELETE CASCADE,
+	target		text NOT NULL,
+	relation	oid NOT NULL,
+	source		text NOT NULL,
+	gap_from	pg_lsn NOT NULL,
+	gap_to		pg_lsn,
+	since		timestamptz NOT NULL DEFAULT now(),
+	PRIMARY KEY (pipeline, target)
+);
 
 /*
  * Labels that pipelines which are gone, or went on elsewhere, may have used at a
@@ -128,6 +146,28 @@ RETURNS void
 AS 'MODULE_PATHNAME', 'dbmazz_stop_pipeline' LANGUAGE C VOLATILE STRICT;
 COMMENT ON FUNCTION dbmazz.stop_pipeline(name)
 IS 'stop a pipeline when the transaction commits';
+
+CREATE FUNCTION dbmazz.accept_identity(name name)
+RETURNS void
+AS 'MODULE_PATHNAME', 'dbmazz_accept_identity' LANGUAGE C VOLATILE STRICT;
+COMMENT ON FUNCTION dbmazz.accept_identity(name)
+IS 'let a stopped pipeline go on, with its slot, on a server that was upgraded or promoted';
+
+CREATE FUNCTION dbmazz.repair_pipeline(
+	name		name,
+	reload		boolean DEFAULT true)
+RETURNS void
+AS 'MODULE_PATHNAME', 'dbmazz_repair_pipeline' LANGUAGE C VOLATILE STRICT;
+COMMENT ON FUNCTION dbmazz.repair_pipeline(name, boolean)
+IS 'let a stopped pipeline begin anew with another slot, and mark its tables for a reload';
+
+CREATE FUNCTION dbmazz.table_reloaded(
+	name		name,
+	target		text)
+RETURNS void
+AS 'MODULE_PATHNAME', 'dbmazz_table_reloaded' LANGUAGE C VOLATILE STRICT;
+COMMENT ON FUNCTION dbmazz.table_reloaded(name, text)
+IS 'take the mark of repair_pipeline() away from a target table';
 
 CREATE FUNCTION dbmazz.wait_for(
 	name		name,
@@ -250,18 +290,21 @@ CROSS JOIN (SELECT CASE WHEN pg_catalog.pg_is_in_recovery()
 CREATE VIEW dbmazz.stat_table AS
 SELECT p.id AS pipeline_id,
 	p.name AS pipeline,
-	t.relation AS relid,
-	t.source AS relation,
-	t.target,
-	t.state,
+	coalesce(t.relation, g.relation) AS relid,
+	coalesce(t.source, g.source) AS relation,
+	coalesce(t.target, g.target) AS target,
+	coalesce(t.state, 'streaming') AS state,
 	t.lsn,
 	pg_catalog.pg_wal_lsn_diff(w.lsn, t.lsn)::bigint AS retained_bytes,
+	g.gap_from,
+	g.gap_to,
 	t.error,
 	t.detail,
 	t.hint,
-	t.updated_at
+	coalesce(t.updated_at, g.since) AS updated_at
 FROM dbmazz.pipeline_tables t
-JOIN dbmazz.pipeline p ON p.id = t.pipeline
+FULL JOIN dbmazz.gaps g ON g.pipeline = t.pipeline AND g.target = t.target
+JOIN dbmazz.pipeline p ON p.id = coalesce(t.pipeline, g.pipeline)
 CROSS JOIN (SELECT CASE WHEN pg_catalog.pg_is_in_recovery()
 				THEN pg_catalog.pg_last_wal_replay_lsn()
 				ELSE pg_catalog.pg_current_wal_flush_lsn() END) w (lsn);

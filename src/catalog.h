@@ -60,7 +60,8 @@ typedef struct DbmazzCheckpoint
 	XLogRecPtr	lsn;			/* of tables without a position of their own */
 	char	   *destination;
 	char	   *name_template;	/* that made the names of the target tables */
-	uint64		system_identifier;
+	uint64		system_identifier;	/* of the server that it is of */
+	uint32		timeline;
 	uint64		rows;
 	uint64		bytes;
 	uint64		batches;
@@ -84,8 +85,10 @@ typedef struct DbmazzTableRow
 extern DbmazzCheckpoint *dbmazz_catalog_begin_epoch(const DbmazzPipelineRow *row,
 													const char *destination,
 													const char *name_template,
-													uint64 system_identifier);
+													uint64 system_identifier,
+													uint32 timeline);
 
+/* With the slot that was created end the gaps in front of it. */
 extern void dbmazz_catalog_set_slot_state(int32 id, DbmazzSlotState state,
 										  XLogRecPtr start_lsn);
 
@@ -138,6 +141,38 @@ extern List *dbmazz_catalog_dropped_lanes(const char *destination);
 extern void dbmazz_catalog_forget_lane(const char *destination,
 									   const char *target, const char *uid,
 									   uint64 epoch);
+
+/* ---- repair (catalog_repair.c; called by the SQL functions) -------------- */
+
+/* Only slot, slot_state, lsn, system_identifier and timeline; NULL: none. */
+extern DbmazzCheckpoint *dbmazz_catalog_checkpoint(int32 id);
+
+/* The checkpoint is this server's from now on, and at 'lsn'. */
+extern void dbmazz_catalog_set_identity(int32 id, uint64 system_identifier,
+										uint32 timeline, XLogRecPtr lsn);
+
+/* A published table's target has a gap that begins at the checkpoint. */
+extern void dbmazz_catalog_add_gap(int32 id, const char *target, Oid relid,
+								   const char *source);
+
+/*
+ * The same for targets that rows were sent to: all of them, or only those that
+ * were behind the checkpoint; these begin at their own positions.
+ */
+extern void dbmazz_catalog_add_known_gaps(int32 id, bool all);
+
+/*
+ * The checkpoint, of this server from now on, has no slot any more, and no table
+ * a position of its own.
+ */
+extern void dbmazz_catalog_forget_slot(int32 id, uint64 system_identifier,
+									   uint32 timeline);
+
+/* How many targets have a gap. */
+extern int	dbmazz_catalog_count_gaps(int32 id);
+
+/* The target was loaded anew; false if it had no gap. */
+extern bool dbmazz_catalog_remove_gap(int32 id, const char *target);
 
 /* ---- requests (catalog.c; called by the SQL functions) ------------------ */
 

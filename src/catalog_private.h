@@ -119,6 +119,8 @@ run(Statement *q, const char *sql, int expected)
 	return SPI_processed;
 }
 
+extern DbmazzSlotState dbmazz_slot_state_from_text(const char *text);
+
 /* Run the statement, whose rows nobody wants, and end it. */
 static inline void
 run_alone(Statement *q, const char *sql, int expected)

@@ -16,10 +16,18 @@
  */
 #define LABELS_MATTER	"7 days"
 
+/*
+ * A pipeline "c" that goes to another destination or other tables leaves nothing
+ * behind.  One that was repaired has no start_lsn either, but lanes.
+ */
+#define NOTHING_SENT \
+	"c.start_lsn IS NULL AND NOT EXISTS (SELECT FROM dbmazz.pipeline_tables t " \
+	"WHERE t.pipeline = c.pipeline) "
+
 static const char *const slot_states[] = {"none", "creating", "created"};
 
-static DbmazzSlotState
-slot_state_from_text(const char *text)
+DbmazzSlotState
+dbmazz_slot_state_from_text(const char *text)
 {
 	int			i;
 
@@ -35,7 +43,7 @@ slot_state_from_text(const char *text)
 DbmazzCheckpoint *
 dbmazz_catalog_begin_epoch(const DbmazzPipelineRow *row,
 						   const char *destination, const char *name_template,
-						   uint64 system_identifier)
+						   uint64 system_identifier, uint32 timeline)
 {
 	DbmazzCheckpoint *result = palloc0(sizeof(DbmazzCheckpoint));
 	Statement	q;
@@ -48,22 +56,23 @@ dbmazz_catalog_begin_epoch(const DbmazzPipelineRow *row,
 	add_text(&q, destination);
 	add_text(&q, name_template);
 	add_bigint(&q, system_identifier);
+	add_int(&q, timeline);
 	(void) run(&q, "INSERT INTO dbmazz.checkpoints AS c (pipeline, uid, slot, "
-			   "epoch, destination, name_template, system_identifier) "
-			   "VALUES ($1, $2, $3::name, 1, $4, $5, $6) "
+			   "epoch, destination, name_template, system_identifier, timeline) "
+			   "VALUES ($1, $2, $3::name, 1, $4, $5, $6, $7) "
 			   "ON CONFLICT (pipeline) DO UPDATE SET epoch = c.epoch + 1, "
-			   "destination = CASE WHEN c.start_lsn IS NULL "
+			   "destination = CASE WHEN " NOTHING_SENT
 			   "THEN excluded.destination ELSE c.destination END, "
-			   "name_template = CASE WHEN c.start_lsn IS NULL "
+			   "name_template = CASE WHEN " NOTHING_SENT
 			   "THEN excluded.name_template ELSE c.name_template END, "
 			   "updated_at = now() "
 			   "RETURNING slot, slot_state, epoch, start_lsn, lsn, "
 			   "destination, system_identifier, rows, bytes, batches, "
-			   "name_template",
+			   "name_template, timeline",
 			   SPI_OK_INSERT_RETURNING);
 	result->slot = get_text(&q, 0, 1);
 	state = get_text(&q, 0, 2);
-	result->slot_state = slot_state_from_text(state);
+	result->slot_state = dbmazz_slot_state_from_text(state);
 	result->epoch = get_bigint(0, 3);
 	result->start_lsn = get_lsn(0, 4);
 	result->lsn = get_lsn(0, 5);
@@ -73,6 +82,7 @@ dbmazz_catalog_begin_epoch(const DbmazzPipelineRow *row,
 	result->bytes = get_bigint(0, 9);
 	result->batches = get_bigint(0, 10);
 	result->name_template = get_text(&q, 0, 11);
+	result->timeline = get_int(0, 12);
 	query_end(&q);
 	return result;
 }
@@ -90,6 +100,13 @@ dbmazz_catalog_set_slot_state(int32 id, DbmazzSlotState state,
 	run_alone(&q, "UPDATE dbmazz.checkpoints SET slot_state = $2, "
 			  "start_lsn = $3, lsn = $3, updated_at = now() "
 			  "WHERE pipeline = $1", SPI_OK_UPDATE);
+	if (state != DBMAZZ_SLOT_CREATED)
+		return;
+	query_begin(&q);
+	add_int(&q, id);
+	add_lsn(&q, start_lsn);
+	run_alone(&q, "UPDATE dbmazz.gaps SET gap_to = $2 "
+			  "WHERE pipeline = $1 AND gap_to IS NULL", SPI_OK_UPDATE);
 }
 
 void

@@ -189,8 +189,7 @@ check_publication(const ReorderBufferTXN *txn)
 	dbmazz_error_detail(&error, "It was not there for changes that committed at "
 						"%X/%X.", LSN_FORMAT_ARGS(txn->final_lsn));
 	dbmazz_error_hint(&error, "Changes are missing from the target for good. "
-					  "Drop the pipeline, create it again, and load the tables "
-					  "anew.");
+					  "Create the publication again. " DBMAZZ_REPAIR_HINT);
 	dbmazz_worker_fail(session.p, &error);
 }
 
@@ -223,8 +222,7 @@ static void
 acquire_slot(DbmazzPipeline *p, const char *slot)
 {
 	static const char *const remedy =
-		"Changes are missing from the target for good. Drop the pipeline, "
-		"create it again, and load the tables anew.";
+		"Changes are missing from the target for good. " DBMAZZ_REPAIR_HINT;
 
 	if (SearchNamedReplicationSlot(slot, true) == NULL)
 		fail_slot(p, slot, "does not exist any more", remedy);
@@ -338,8 +336,7 @@ begin_session(const DbmazzPipelineRow *row, XLogRecPtr start_lsn,
 	if (session.confirmed > checkpoint_lsn)
 		fail_slot(session.p, row->slot, "is ahead of the checkpoint",
 				  "Somebody advanced or re-created the slot, so changes were "
-				  "skipped. Drop the pipeline, create it again, and load the "
-				  "tables anew.");
+				  "skipped. " DBMAZZ_REPAIR_HINT);
 	pg_atomic_write_u64(&session.p->confirmed_lsn, session.confirmed);
 
 	ctx = CreateDecodingContext(start_lsn, plugin_options(row), false,

@@ -16,7 +16,7 @@
 #include "compat.h"
 #include "dbmazz_sink.h"
 #include "encoding.h"
-#include "fmgr.h"
+#include "functions_private.h"
 #include "guard.h"
 #include "guc.h"
 #include "miscadmin.h"
@@ -28,7 +28,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-/* How long drop_pipeline() waits for workers that are leaving. */
+/* How long to wait for workers that are leaving. */
 #define LEAVE_TIMEOUT_MS	10000
 #define LEAVE_STEP_MS		20
 
@@ -40,8 +40,8 @@ PG_FUNCTION_INFO_V1(dbmazz_stop_pipeline);
 
 /* ---- arguments ---------------------------------------------------------- */
 
-static char *
-name_arg(FunctionCallInfo fcinfo, int n, const char *arg_name)
+char *
+dbmazz_name_arg(FunctionCallInfo fcinfo, int n, const char *arg_name)
 {
 	if (PG_ARGISNULL(n))
 		ereport(ERROR,
@@ -142,9 +142,8 @@ new_uid(void)
 	return uid;
 }
 
-/* The pipeline, locked; the caller must be its owner or a superuser. */
-static DbmazzPipelineRow *
-get_own_pipeline(const char *name)
+DbmazzPipelineRow *
+dbmazz_own_pipeline(const char *name)
 {
 	DbmazzPipelineRow *row = dbmazz_catalog_lock_pipeline(name);
 
@@ -234,10 +233,10 @@ dbmazz_create_pipeline(PG_FUNCTION_ARGS)
 {
 	DbmazzPipelineRow row = {0};
 
-	row.name = name_arg(fcinfo, 0, "name");
-	row.publication = name_arg(fcinfo, 1, "publication");
-	row.slot = name_arg(fcinfo, 2, "slot");
-	row.sink = name_arg(fcinfo, 3, "sink");
+	row.name = dbmazz_name_arg(fcinfo, 0, "name");
+	row.publication = dbmazz_name_arg(fcinfo, 1, "publication");
+	row.slot = dbmazz_name_arg(fcinfo, 2, "slot");
+	row.sink = dbmazz_name_arg(fcinfo, 3, "sink");
 	if (!PG_ARGISNULL(4))
 		row.server = pstrdup(NameStr(*PG_GETARG_NAME(4)));
 	row.owner = GetUserId();
@@ -391,17 +390,17 @@ change_names(const DbmazzPipelineRow *row, bool is_meant)
 Datum
 dbmazz_alter_pipeline(PG_FUNCTION_ARGS)
 {
-	DbmazzPipelineRow *old = get_own_pipeline(name_arg(fcinfo, 0, "name"));
+	DbmazzPipelineRow *old = dbmazz_own_pipeline(dbmazz_name_arg(fcinfo, 0, "name"));
 	DbmazzPipelineRow row = *old;
 	bool		is_bare = PG_ARGISNULL(1) && PG_ARGISNULL(2) && PG_ARGISNULL(3);
 	bool		is_renaming;
 	bool		is_meant;
 
 	if (!PG_ARGISNULL(1))
-		row.publication = name_arg(fcinfo, 1, "publication");
+		row.publication = dbmazz_name_arg(fcinfo, 1, "publication");
 	if (!PG_ARGISNULL(2))
 	{
-		row.server = name_arg(fcinfo, 2, "server");
+		row.server = dbmazz_name_arg(fcinfo, 2, "server");
 		if (row.server[0] == '\0')
 			row.server = NULL;	/* back to the settings */
 	}
@@ -463,7 +462,7 @@ dbmazz_start_pipeline(PG_FUNCTION_ARGS)
 	List	   *tables;
 
 	dbmazz_check_server();
-	row = get_own_pipeline(name_arg(fcinfo, 0, "name"));
+	row = dbmazz_own_pipeline(dbmazz_name_arg(fcinfo, 0, "name"));
 	check_not_running(row);
 	check_stored_settings(row);
 	dbmazz_check_publication(row->publication);
@@ -487,7 +486,7 @@ dbmazz_start_pipeline(PG_FUNCTION_ARGS)
 Datum
 dbmazz_stop_pipeline(PG_FUNCTION_ARGS)
 {
-	DbmazzPipelineRow *row = get_own_pipeline(name_arg(fcinfo, 0, "name"));
+	DbmazzPipelineRow *row = dbmazz_own_pipeline(dbmazz_name_arg(fcinfo, 0, "name"));
 
 	if (!row->enabled)
 	{
@@ -500,41 +499,37 @@ dbmazz_stop_pipeline(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/*
- * Wait until the workers have left.  Only for a stop that is committed: the
- * launcher does not see one of this transaction.
- */
-static bool
-wait_until_stopped(const DbmazzPipelineRow *row)
+void
+dbmazz_wait_until_stopped(const DbmazzPipelineRow *row)
 {
 	TimestampTz deadline =
 		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LEAVE_TIMEOUT_MS);
 
 	while (!is_at_rest(row))
 	{
+		/* the launcher does not see a stop of this transaction */
 		if (row->enabled || dbmazz_guard_pending() ||
 			GetCurrentTimestamp() >= deadline)
-			return false;
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_IN_USE),
+					 errmsg("pipeline \"%s\" is running", row->name),
+					 errhint("Use dbmazz.stop_pipeline(), commit, and wait "
+							 "until its state in dbmazz.stat_pipeline is "
+							 "\"stopped\".")));
 		(void) WaitLatch(MyLatch,
 						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 						 LEAVE_STEP_MS, PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
 	}
-	return true;
 }
 
 Datum
 dbmazz_drop_pipeline(PG_FUNCTION_ARGS)
 {
-	DbmazzPipelineRow *row = get_own_pipeline(name_arg(fcinfo, 0, "name"));
+	DbmazzPipelineRow *row = dbmazz_own_pipeline(dbmazz_name_arg(fcinfo, 0, "name"));
 
-	if (!wait_until_stopped(row))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_IN_USE),
-				 errmsg("pipeline \"%s\" is running", row->name),
-				 errhint("Use dbmazz.stop_pipeline(), commit, and wait until "
-						 "its state in dbmazz.stat_pipeline is \"stopped\".")));
+	dbmazz_wait_until_stopped(row);
 	if (dbmazz_catalog_has_slot(row->id))
 		dbmazz_guard_at_commit(DBMAZZ_AT_COMMIT_DROP_SLOT, row->id, row->slot);
 	else if (SearchNamedReplicationSlot(row->slot, true) != NULL)

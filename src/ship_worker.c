@@ -57,9 +57,9 @@ publish_settings(DbmazzPipeline *p)
 	pg_atomic_write_u32(&p->flush_interval_ms, dbmazz_flush_interval_ms);
 }
 
-/* Refuse a checkpoint that speaks of other targets, or of another server. */
+/* Refuse a checkpoint that speaks of other targets. */
 static void
-check_identity(Ship *s, const char *destination)
+check_destination(Ship *s, const char *destination)
 {
 	DbmazzError error;
 
@@ -90,12 +90,50 @@ check_identity(Ship *s, const char *destination)
 						  "stop the pipeline and call dbmazz.alter_pipeline() "
 						  "for it.");
 	}
-	else if (s->checkpoint->system_identifier != GetSystemIdentifier())
+	else
+		return;
+	dbmazz_worker_fail(s->p, &error);
+}
+
+/*
+ * Refuse a checkpoint of another server or another history: what its LSN stands
+ * for there is not what it stands for here.
+ */
+static void
+check_server(Ship *s)
+{
+	TimeLineID	timeline = GetWALInsertionTimeLine();
+	DbmazzError error;
+
+	if (s->checkpoint->system_identifier != GetSystemIdentifier())
 	{
 		dbmazz_error_set(&error, DBMAZZ_ERR_MALFORMED, 0,
 						 "the checkpoint was written by another server");
-		dbmazz_error_hint(&error, "This is a copy of that server. Drop the "
-						  "pipeline and create it anew.");
+		dbmazz_error_hint(&error, "A copy of that server must not send rows to "
+						  "its target: drop the pipeline here. If this server "
+						  "takes its place, for example after pg_upgrade, stop "
+						  "the pipeline and use dbmazz.accept_identity(), or "
+						  "dbmazz.repair_pipeline() if the slot did not come "
+						  "along.");
+	}
+	else if (s->checkpoint->timeline != timeline)
+	{
+		dbmazz_error_set(&error, DBMAZZ_ERR_MALFORMED, 0,
+						 "the checkpoint was written on another timeline");
+		dbmazz_error_detail(&error, "It is of timeline %u, the server is on %u: "
+							"a standby was promoted, or a backup was restored.",
+							s->checkpoint->timeline, timeline);
+		dbmazz_error_hint(&error, "Stop the pipeline. After a planned promotion "
+						  "with a synchronized slot use "
+						  "dbmazz.accept_identity(); else use "
+						  "dbmazz.repair_pipeline(), and load the tables "
+						  "anew.");
+	}
+	else if (s->checkpoint->lsn > GetFlushRecPtr(NULL))
+	{
+		dbmazz_error_set(&error, DBMAZZ_ERR_MALFORMED, 0,
+						 "the checkpoint is beyond the end of the WAL");
+		dbmazz_error_hint(&error, "The WAL was reset. " DBMAZZ_REPAIR_HINT);
 	}
 	else if (strcmp(s->checkpoint->slot, s->row->slot) != 0)
 	{
@@ -130,13 +168,15 @@ begin_epoch(Ship *s)
 	destination = dbmazz_sink_identity(s->routine, options, noptions);
 	s->checkpoint = dbmazz_catalog_begin_epoch(s->row, destination,
 											   dbmazz_table_name_template,
-											   GetSystemIdentifier());
+											   GetSystemIdentifier(),
+											   GetWALInsertionTimeLine());
 	s->tables = dbmazz_catalog_tables(s->id);
 	s->dropped = dbmazz_catalog_dropped_lanes(s->checkpoint->destination);
 	MemoryContextSwitchTo(old);
 	dbmazz_worker_commit();
 	DBMAZZ_DEBUG_POINT("epoch_raised");
-	check_identity(s, destination);
+	check_server(s);
+	check_destination(s, destination);
 
 	dbmazz_error_reset(&error);
 	s->sink = s->routine->open(options, noptions, &error);
@@ -254,7 +294,7 @@ reconfigure(Ship *s)
 	options = dbmazz_sink_options(s->routine, row, &noptions);
 	dbmazz_worker_commit();
 	/* rows go where the checkpoint says that earlier ones are */
-	check_identity(s, dbmazz_sink_identity(s->routine, options, noptions));
+	check_destination(s, dbmazz_sink_identity(s->routine, options, noptions));
 	dbmazz_error_reset(&error);
 	if (!s->routine->reconfigure(s->sink, options, noptions, &error))
 		dbmazz_report(WARNING, ERRCODE_INVALID_PARAMETER_VALUE,

@@ -19,6 +19,11 @@ typedef struct DbmazzWorkerArg
 	int32		id;				/* of the pipeline in its database */
 } DbmazzWorkerArg;
 
+/* For whoever finds that changes are missing from the target for good. */
+#define DBMAZZ_REPAIR_HINT \
+	"Stop the pipeline, use dbmazz.repair_pipeline(), start it, and load the " \
+	"tables anew."
+
 /* Names of the functions that a worker starts with. */
 #define DBMAZZ_LAUNCHER_MAIN	"dbmazz_launcher_main"
 #define DBMAZZ_SCAN_MAIN		"dbmazz_scan_main"

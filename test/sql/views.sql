@@ -22,8 +22,8 @@ SELECT id, 'view_t', 'view_t'::regclass, 'public.view_t', 3, 7, 'stopped', '0/10
 FROM dbmazz.pipelines;
 INSERT INTO dbmazz.checkpoints
 	(pipeline, uid, slot, slot_state, epoch, start_lsn, lsn, destination,
-	 name_template, system_identifier, rows, bytes, batches)
-SELECT id, uid, slot_name, 'created', 3, '0/10', '0/20', 'null:', '{table}', 1, 11, 22, 33
+	 name_template, system_identifier, timeline, rows, bytes, batches)
+SELECT id, uid, slot_name, 'created', 3, '0/10', '0/20', 'null:', '{table}', 1, 1, 11, 22, 33
 FROM dbmazz.pipelines;
 SELECT pipeline, relation, target, state, lsn, retained_bytes > 0 AS retained,
 	error, detail, hint

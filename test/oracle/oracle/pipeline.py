@@ -91,6 +91,8 @@ class Subscriber:
             marks.watch(self.connection, schema)
         # made here, for the command would wait for its own transaction
         source.execute("SELECT pg_create_logical_replication_slot('subscriber', 'pgoutput')")
+        # not streamed: with parallel apply, the default of 18, its worker was seen to hang, and to crash in the path
+        # of a fileset that it had not made (18.6)
         self.connection.execute(
             f"CREATE SUBSCRIPTION subscriber CONNECTION '{server.conninfo(DATABASE)}' PUBLICATION {PUBLICATION}"
             " WITH (create_slot = false, slot_name = 'subscriber', copy_data = false, streaming = off)")

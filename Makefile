@@ -56,6 +56,7 @@ OBJS = $(CORE_OBJS) \
 	src/shipper_lane.o \
 	src/shipper.o \
 	src/checkpoint.o \
+	src/checkpoint_wal.o \
 	src/launcher_scan.o \
 	src/launcher.o \
 	src/scan_worker.o \

@@ -210,7 +210,8 @@ CREATE FUNCTION dbmazz.stat_get_pipelines(
 	OUT last_error_hint text,
 	OUT last_error_time timestamptz,
 	OUT state_since timestamptz,
-	OUT preloaded boolean)
+	OUT preloaded boolean,
+	OUT wal_warning text)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'dbmazz_stat_get_pipelines' LANGUAGE C VOLATILE STRICT;
 
@@ -271,6 +272,10 @@ SELECT p.id,
 	greatest(s.bytes, c.bytes, 0) AS bytes,
 	greatest(s.batches, c.batches, 0) AS batches,
 	coalesce(s.retries, 0) AS retries,
+	pg_catalog.pg_wal_lsn_diff(w.lsn, l.restart_lsn)::bigint AS retained_bytes,
+	l.safe_wal_size,
+	l.wal_status,
+	s.wal_warning,
 	coalesce(s.buffered_batches, 0) AS buffered_batches,
 	coalesce(s.buffered_bytes, 0) AS buffered_bytes,
 	s.last_error,

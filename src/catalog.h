@@ -142,7 +142,23 @@ extern void dbmazz_catalog_forget_lane(const char *destination,
 									   const char *target, const char *uid,
 									   uint64 epoch);
 
-/* ---- repair (catalog_repair.c; called by the SQL functions) -------------- */
+/* ---- slot and repair (catalog_repair.c) ---------------------------------- */
+
+/* The WAL of a slot, in bytes. */
+typedef struct DbmazzSlotWal
+{
+	int64		retained;		/* kept for it */
+	bool		is_limited;		/* by max_slot_wal_keep_size */
+	int64		safe;			/* can be written until it loses some; may be
+								 * negative */
+} DbmazzSlotWal;
+
+/* False if there is no such slot, or if it keeps nothing. */
+extern bool dbmazz_catalog_slot_wal(const char *slot, DbmazzSlotWal *wal);
+
+/* NOTIFY whoever listens to "dbmazz" in this database, at commit. */
+extern void dbmazz_catalog_notify_wal(const char *pipeline, const char *level,
+									  const DbmazzSlotWal *wal);
 
 /* Only slot, slot_state, lsn, system_identifier and timeline; NULL: none. */
 extern DbmazzCheckpoint *dbmazz_catalog_checkpoint(int32 id);

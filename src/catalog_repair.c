@@ -11,6 +11,46 @@
 
 #include "catalog_private.h"
 
+bool
+dbmazz_catalog_slot_wal(const char *slot, DbmazzSlotWal *wal)
+{
+	Statement	q;
+	bool		found;
+
+	query_begin(&q);
+	add_text(&q, slot);
+	found = run(&q, "SELECT (pg_current_wal_flush_lsn() - restart_lsn)::int8, "
+				"(safe_wal_size IS NOT NULL)::int4, safe_wal_size "
+				"FROM pg_replication_slots "
+				"WHERE slot_name = $1 AND restart_lsn IS NOT NULL",
+				SPI_OK_SELECT) > 0;
+	if (found)
+	{
+		wal->retained = (int64) get_bigint(0, 1);
+		wal->is_limited = get_int(0, 2) != 0;
+		wal->safe = (int64) get_bigint(0, 3);
+	}
+	query_end(&q);
+	return found;
+}
+
+void
+dbmazz_catalog_notify_wal(const char *pipeline, const char *level,
+						  const DbmazzSlotWal *wal)
+{
+	Statement	q;
+
+	query_begin(&q);
+	add_text(&q, pipeline);
+	add_text(&q, level);
+	add_bigint(&q, wal->retained);
+	add_arg(&q, INT8OID, Int64GetDatum(wal->safe), !wal->is_limited);
+	run_alone(&q, "SELECT pg_notify('dbmazz', json_build_object("
+			  "'event', 'wal_warning', 'pipeline', $1, 'level', $2, "
+			  "'retained_bytes', $3, 'safe_wal_size', $4)::text)",
+			  SPI_OK_SELECT);
+}
+
 DbmazzCheckpoint *
 dbmazz_catalog_checkpoint(int32 id)
 {

@@ -24,7 +24,7 @@
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
-#define STAT_COLUMNS		22
+#define STAT_COLUMNS		23
 
 #define WAIT_FIRST_STEP_MS	2
 #define WAIT_LAST_STEP_MS	100
@@ -112,6 +112,7 @@ read_registered(DbmazzPipeline *p, Registered *r)
 static void
 fill_row(StatRow *row, DbmazzPipeline *p, const Registered *r)
 {
+	DbmazzWalWarning warning = pg_atomic_read_u32(&p->wal_warning);
 	DbmazzQueueUsage usage;
 	DbmazzError error;
 	TimestampTz error_time;
@@ -141,6 +142,8 @@ fill_row(StatRow *row, DbmazzPipeline *p, const Registered *r)
 	/* an aligned 64-bit value that is only shown */
 	put_time(row, p->state_time);
 	put(row, BoolGetDatum(true), false);
+	put_text(row, warning == DBMAZZ_WAL_FINE ? NULL :
+			 dbmazz_wal_warning_name(warning));
 }
 
 /*
@@ -168,7 +171,7 @@ fill_not_preloaded(ReturnSetInfo *rsinfo)
 		row.n++;
 		put_text(&row, "Add dbmazz to shared_preload_libraries and restart "
 				 "the server.");
-		row.n = STAT_COLUMNS - 1;
+		row.n = STAT_COLUMNS - 2;
 		put(&row, BoolGetDatum(false), false);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, row.values,
 							 row.nulls);

@@ -83,6 +83,7 @@ int			dbmazz_batch_max_bytes_kb;
 int			dbmazz_flush_interval_ms;
 int			dbmazz_checkpoint_interval_ms;
 int			dbmazz_heartbeat_interval_ms;
+int			dbmazz_wal_warning_size_mb;
 int			dbmazz_max_connections;
 int			dbmazz_retry_min_delay_ms;
 int			dbmazz_retry_max_delay_ms;
@@ -159,6 +160,10 @@ static const IntSetting int_settings[] = {
 		"changes are made.",
 		&dbmazz_heartbeat_interval_ms, MINUTE_MS, SECOND_MS, DAY_MS,
 	GUC_UNIT_MS, PGC_SUSET, DBMAZZ_OVERRIDE_OWNER},
+	{"wal_warning_size",
+		"The WAL kept for a pipeline at which it warns; 0 never warns.",
+		&dbmazz_wal_warning_size_mb, 0, 0, INT_MAX,
+	GUC_UNIT_MB, PGC_SUSET, DBMAZZ_OVERRIDE_OWNER},
 	{"max_connections",
 		"The number of loads that a pipeline has under way at once.",
 		&dbmazz_max_connections, 4, 1, 64,

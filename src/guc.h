@@ -48,6 +48,7 @@ extern int	dbmazz_batch_max_bytes_kb;
 extern int	dbmazz_flush_interval_ms;
 extern int	dbmazz_checkpoint_interval_ms;
 extern int	dbmazz_heartbeat_interval_ms;
+extern int	dbmazz_wal_warning_size_mb;
 extern int	dbmazz_max_connections;
 extern int	dbmazz_retry_min_delay_ms;
 extern int	dbmazz_retry_max_delay_ms;

@@ -99,6 +99,7 @@ pipeline_init(DbmazzPipeline *p)
 	pg_atomic_init_u32(&p->shipper_asleep, 0);
 	pg_atomic_init_u32(&p->healthy, 0);
 	pg_atomic_init_u32(&p->tables_stopped, 0);
+	pg_atomic_init_u32(&p->wal_warning, DBMAZZ_WAL_FINE);
 	pg_atomic_init_u64(&p->counters.rows, 0);
 	pg_atomic_init_u64(&p->counters.changes, 0);
 	pg_atomic_init_u64(&p->counters.bytes, 0);
@@ -171,6 +172,7 @@ forget_progress(DbmazzPipeline *p)
 	pg_atomic_write_u64(&p->confirmed_lsn, 0);
 	pg_atomic_write_u64(&p->oldest_time, 0);
 	pg_atomic_write_u64(&p->epoch, 0);
+	pg_atomic_write_u32(&p->wal_warning, DBMAZZ_WAL_FINE);
 	pg_atomic_write_u64(&p->counters.rows, 0);
 	pg_atomic_write_u64(&p->counters.changes, 0);
 	pg_atomic_write_u64(&p->counters.bytes, 0);
@@ -223,6 +225,18 @@ dbmazz_state_name(DbmazzState state)
 	};
 
 	return names[state];
+}
+
+const char *
+dbmazz_wal_warning_name(DbmazzWalWarning level)
+{
+	static const char *const names[] = {
+		[DBMAZZ_WAL_FINE] = "fine",
+		[DBMAZZ_WAL_LARGE] = "large",
+		[DBMAZZ_WAL_CRITICAL] = "critical",
+	};
+
+	return names[level];
 }
 
 static void

@@ -24,6 +24,7 @@ CORE_OBJS = \
 	src/core/encode_json.o \
 	src/core/encode_csv.o \
 	src/core/keyrow.o \
+	src/core/rowtext.o \
 	src/core/body.o \
 	src/core/backoff.o \
 	src/core/label.o
@@ -40,6 +41,7 @@ OBJS = $(CORE_OBJS) \
 	src/catalog.o \
 	src/catalog_progress.o \
 	src/catalog_repair.o \
+	src/catalog_dead.o \
 	src/privilege.o \
 	src/catalog_rows.o \
 	src/sink.o \
@@ -52,6 +54,8 @@ OBJS = $(CORE_OBJS) \
 	src/changes.o \
 	src/decoder.o \
 	src/shipwait.o \
+	src/shipper_split.o \
+	src/shipper_dead.o \
 	src/shipper_reread.o \
 	src/shipper_lane.o \
 	src/shipper.o \

@@ -68,6 +68,8 @@ CREATE TABLE dbmazz.pipeline_tables (
 	error		text,
 	detail		text,
 	hint		text,
+	row_lsn		pg_lsn,
+	row_sequence bigint,
 	updated_at	timestamptz NOT NULL DEFAULT now(),
 	PRIMARY KEY (pipeline, target)
 ) WITH (fillfactor = 50);
@@ -87,6 +89,28 @@ CREATE TABLE dbmazz.gaps (
 	gap_to		pg_lsn,
 	since		timestamptz NOT NULL DEFAULT now(),
 	PRIMARY KEY (pipeline, target)
+);
+
+/*
+ * Rows that the target did not take, and later changes of their keys.  Written by
+ * the shipper; never dumped, for a copy of the pipeline has no place in the stream
+ * that they would belong to.  The key is json, which keeps its text.
+ */
+CREATE TABLE dbmazz.dead_letter (
+	id			bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	pipeline	integer NOT NULL REFERENCES dbmazz.pipeline ON DELETE CASCADE,
+	target		text NOT NULL,
+	relation	oid NOT NULL,
+	source		text NOT NULL,
+	lsn			pg_lsn NOT NULL,
+	sequence	bigint NOT NULL,
+	op			text NOT NULL,
+	key			json,
+	"row"		jsonb,
+	error		text,
+	detail		text,
+	created_at	timestamptz NOT NULL DEFAULT now(),
+	UNIQUE (pipeline, target, lsn, sequence)
 );
 
 /*
@@ -306,6 +330,10 @@ SELECT p.id AS pipeline_id,
 	t.error,
 	t.detail,
 	t.hint,
+	t.row_lsn,
+	(SELECT count(*) FROM dbmazz.dead_letter d
+	 WHERE d.pipeline = p.id AND d.target = coalesce(t.target, g.target))
+		AS dead_letters,
 	coalesce(t.updated_at, g.since) AS updated_at
 FROM dbmazz.pipeline_tables t
 FULL JOIN dbmazz.gaps g ON g.pipeline = t.pipeline AND g.target = t.target
@@ -313,6 +341,26 @@ JOIN dbmazz.pipeline p ON p.id = coalesce(t.pipeline, g.pipeline)
 CROSS JOIN (SELECT CASE WHEN pg_catalog.pg_is_in_recovery()
 				THEN pg_catalog.pg_last_wal_replay_lsn()
 				ELSE pg_catalog.pg_current_wal_flush_lsn() END) w (lsn);
+
+/*
+ * Values of users' rows: each sees those of pipelines that he could own.
+ */
+CREATE VIEW dbmazz.dead_letters WITH (security_barrier) AS
+SELECT d.id,
+	p.name AS pipeline,
+	d.source AS relation,
+	d.target,
+	d.op,
+	d.key,
+	d."row",
+	d.lsn,
+	d.sequence,
+	d.error,
+	d.detail,
+	d.created_at
+FROM dbmazz.dead_letter d
+JOIN dbmazz.pipeline p ON p.id = d.pipeline
+WHERE pg_catalog.pg_has_role(p.owner, 'USAGE');
 
 /* ---- privileges --------------------------------------------------------- */
 
@@ -328,3 +376,4 @@ GRANT USAGE ON SCHEMA dbmazz TO pg_monitor;
 GRANT SELECT ON dbmazz.pipelines, dbmazz.stat_pipeline, dbmazz.stat_table
 	TO pg_monitor;
 GRANT EXECUTE ON FUNCTION dbmazz.stat_get_pipelines() TO pg_monitor;
+GRANT SELECT ON dbmazz.dead_letters TO PUBLIC;

@@ -58,7 +58,14 @@ dbmazz_batcher_begin(DbmazzBatcher *batcher, XLogRecPtr final_lsn,
 	batcher->final_lsn = final_lsn;
 	batcher->commit_time = commit_time;
 	batcher->xid = xid;
+	batcher->nchanges = 0;
 	batcher->sequence = 0;
+}
+
+void
+dbmazz_batcher_change(DbmazzBatcher *batcher)
+{
+	batcher->sequence = 2 * ++batcher->nchanges;
 }
 
 /* ---- space --------------------------------------------------------------- */

@@ -35,6 +35,12 @@ extern void dbmazz_batcher_begin(DbmazzBatcher *batcher,
 								 TimestampTz commit_time, TransactionId xid);
 
 /*
+ * The next change of the transaction, whether it is sent or not; of all tables.
+ * The rows that it makes are known by its number, in every life.
+ */
+extern void dbmazz_batcher_change(DbmazzBatcher *batcher);
+
+/*
  * Add a row.  A row that cannot be encoded stops the table: its error is put
  * into the stream behind the rows before it.  May wait, may longjmp.
  */

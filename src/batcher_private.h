@@ -30,7 +30,9 @@ struct DbmazzBatcher
 	XLogRecPtr	final_lsn;		/* of the transaction */
 	TimestampTz commit_time;
 	TransactionId xid;
-	uint32		sequence;		/* of the change in it */
+	uint32		nchanges;		/* of it, so far */
+	uint32		sequence;		/* of the next row: twice the change's number,
+								 * one more for the second row of a change */
 	const DbmazzRelation *writing;	/* a row of it is being written */
 	const DbmazzBatchWriter *opening;	/* of a batch that is not in 'open' yet */
 	DbmazzError error;

@@ -105,10 +105,15 @@ extern void dbmazz_catalog_set_lane(int32 id, const char *target, Oid relid,
 									const char *source, uint64 epoch,
 									uint64 sequence);
 
-/* The table stops at 'lsn'. */
+/*
+ * The table stops at 'lsn'.  'row_lsn' and 'row_sequence' name the row that is to
+ * blame (as in a batch's directory); Invalid: none is.
+ */
 extern void dbmazz_catalog_stop_table(int32 id, const char *target, Oid relid,
 									  const char *source, XLogRecPtr lsn,
-									  const DbmazzError *error);
+									  const DbmazzError *error,
+									  XLogRecPtr row_lsn,
+									  uint64 row_sequence);
 
 /* Stopped tables stream again, each from its own position. */
 extern void dbmazz_catalog_resume_tables(int32 id);

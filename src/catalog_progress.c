@@ -184,7 +184,8 @@ dbmazz_catalog_set_lane(int32 id, const char *target, Oid relid,
 void
 dbmazz_catalog_stop_table(int32 id, const char *target, Oid relid,
 						  const char *source, XLogRecPtr lsn,
-						  const DbmazzError *error)
+						  const DbmazzError *error, XLogRecPtr row_lsn,
+						  uint64 row_sequence)
 {
 	Statement	q;
 
@@ -197,14 +198,19 @@ dbmazz_catalog_stop_table(int32 id, const char *target, Oid relid,
 	add_utf8(&q, error->message);
 	add_utf8(&q, error->detail[0] ? error->detail : NULL);
 	add_utf8(&q, error->hint[0] ? error->hint : NULL);
-
+	add_lsn(&q, row_lsn);
+	add_arg(&q, INT8OID, Int64GetDatum((int64) row_sequence),
+			XLogRecPtrIsInvalid(row_lsn));
 	run_alone(&q, "INSERT INTO dbmazz.pipeline_tables AS t (pipeline, target, "
 			  "relation, source, epoch, sequence, state, lsn, error, detail, "
-			  "hint) VALUES ($1, $2, $3::oid, $4, 0, 0, 'stopped', "
-			  "$5, $6, $7, $8) "
+			  "hint, row_lsn, row_sequence) "
+			  "VALUES ($1, $2, $3::oid, $4, 0, 0, 'stopped', "
+			  "$5, $6, $7, $8, $9, $10) "
 			  "ON CONFLICT (pipeline, target) DO UPDATE SET "
 			  "state = 'stopped', lsn = excluded.lsn, error = excluded.error, "
 			  "detail = excluded.detail, hint = excluded.hint, "
+			  "row_lsn = excluded.row_lsn, "
+			  "row_sequence = excluded.row_sequence, "
 			  "updated_at = now()", SPI_OK_INSERT);
 }
 
@@ -217,6 +223,7 @@ dbmazz_catalog_resume_tables(int32 id)
 	add_int(&q, id);
 	run_alone(&q, "UPDATE dbmazz.pipeline_tables SET state = 'streaming', "
 			  "error = NULL, detail = NULL, hint = NULL, "
+			  "row_lsn = NULL, row_sequence = NULL, "
 			  "updated_at = now() "
 			  "WHERE pipeline = $1 AND state = 'stopped'", SPI_OK_UPDATE);
 }

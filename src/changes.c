@@ -427,6 +427,7 @@ dbmazz_changes_message(DbmazzChanges *changes, const char *data, Size len)
 		case 'U':
 		case 'D':
 			changes->nchanges++;
+			dbmazz_batcher_change(changes->batcher);
 			apply_change(changes);
 			break;
 		case 'B':

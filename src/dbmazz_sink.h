@@ -40,7 +40,10 @@ typedef enum DbmazzOutcome
 	DBMAZZ_RETRY,				/* nothing happened there (RESOLVE: the label is
 								 * aborted or unknown); send the same again */
 	DBMAZZ_DOUBT,				/* unknown outcome: RESOLVE before anything else */
-	DBMAZZ_REJECT				/* will never work without an operator */
+	DBMAZZ_REJECT				/* will never work without an operator.  LOAD: with
+								 * the status DBMAZZ_ERR_UNREPRESENTABLE, because of
+								 * some rows: others alone may work.  Nothing of the
+								 * load is, or will be, committed then */
 } DbmazzOutcome;
 
 typedef enum DbmazzRequestKind
@@ -70,8 +73,8 @@ typedef struct DbmazzRequest
 	const char *label;			/* LOAD, RESOLVE, TRUNCATE */
 	const char *const *labels;	/* SETTLE */
 	int			nlabels;
-	const DbmazzBatchView *batch;	/* LOAD; superseded rows are marked */
-	uint32_t	nrows;			/* LOAD: rows that are not superseded, > 0 */
+	const DbmazzBatchView *batch;	/* LOAD; see dbmazz_row_is_sent() */
+	uint32_t	nrows;			/* LOAD: rows that are sent, > 0 */
 } DbmazzRequest;
 
 typedef struct DbmazzCompletion

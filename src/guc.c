@@ -93,6 +93,8 @@ int			dbmazz_truncate_mode;
 int			dbmazz_delete_mode;
 int			dbmazz_change_log;
 int			dbmazz_unrepresentable;
+int			dbmazz_on_bad_row;
+int			dbmazz_max_dead_letters;
 int			dbmazz_origin;
 bool		dbmazz_audit_columns;
 int			dbmazz_restart_max_delay_ms;
@@ -176,6 +178,10 @@ static const IntSetting int_settings[] = {
 		"The longest wait before a load that failed is sent again.",
 		&dbmazz_retry_max_delay_ms, MINUTE_MS, 1, DAY_MS,
 	GUC_UNIT_MS, PGC_SUSET, DBMAZZ_OVERRIDE_OWNER},
+	{"max_dead_letters",
+		"The number of dead letters at which a pipeline's tables stop instead.",
+		&dbmazz_max_dead_letters, 10000, 1, 100000,
+	0, PGC_SUSET, DBMAZZ_OVERRIDE_OWNER},
 	{"decoder_work_mem",
 		"logical_decoding_work_mem of a pipeline's decoder.",
 		&dbmazz_decoder_work_mem_kb, 64 * 1024, 64, MAX_KILOBYTES,
@@ -267,6 +273,12 @@ static const struct config_enum_entry unrepresentables[] = {
 	{NULL, 0, false}
 };
 
+static const struct config_enum_entry bad_rows[] = {
+	{"stop", DBMAZZ_BAD_ROW_STOP, false},
+	{"dead_letter", DBMAZZ_BAD_ROW_DEAD_LETTER, false},
+	{NULL, 0, false}
+};
+
 static const struct config_enum_entry origins[] = {
 	{"any", DBMAZZ_ORIGIN_ANY, false},
 	{"none", DBMAZZ_ORIGIN_NONE, false},
@@ -305,6 +317,10 @@ static const EnumSetting enum_settings[] = {
 		"What becomes of a value that the target cannot hold.",
 		&dbmazz_unrepresentable, DBMAZZ_UNREPRESENTABLE_ERROR,
 	unrepresentables, DBMAZZ_OVERRIDE_OWNER},
+	{"on_bad_row",
+		"What becomes of a row that the target does not take.",
+		&dbmazz_on_bad_row, DBMAZZ_BAD_ROW_STOP, bad_rows,
+	DBMAZZ_OVERRIDE_OWNER},
 	{"origin",
 		"Whether changes that were replicated from elsewhere are sent on.",
 		&dbmazz_origin, DBMAZZ_ORIGIN_ANY, origins,

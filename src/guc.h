@@ -23,6 +23,12 @@ typedef enum DbmazzDeleteMode
 	DBMAZZ_DELETE_SOFT			/* needs audit columns */
 } DbmazzDeleteMode;
 
+typedef enum DbmazzBadRow
+{
+	DBMAZZ_BAD_ROW_STOP = 0,	/* the table stops */
+	DBMAZZ_BAD_ROW_DEAD_LETTER	/* the row is kept in dbmazz.dead_letter */
+} DbmazzBadRow;
+
 /* Tables that go to the target as a log of their changes. */
 typedef enum DbmazzChangeLog
 {
@@ -57,6 +63,8 @@ extern char *dbmazz_table_name_template;
 extern int	dbmazz_truncate_mode;	/* DbmazzTruncateMode */
 extern int	dbmazz_delete_mode; /* DbmazzDeleteMode */
 extern int	dbmazz_unrepresentable; /* DbmazzUnrepresentable */
+extern int	dbmazz_on_bad_row;	/* DbmazzBadRow */
+extern int	dbmazz_max_dead_letters;
 extern int	dbmazz_origin;		/* DbmazzOrigin */
 extern int	dbmazz_change_log;	/* DbmazzChangeLog */
 extern bool dbmazz_audit_columns;

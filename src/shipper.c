@@ -21,8 +21,6 @@ typedef struct TargetEntry
 	Lane	   *lane;
 } TargetEntry;
 
-static Lane *lane_of(DbmazzShipper *s, const char *target);
-
 /* ---- lanes --------------------------------------------------------------- */
 
 static uint32
@@ -103,7 +101,7 @@ dbmazz_shipper_create(DbmazzPipeline *p, const DbmazzPipelineRow *row,
 	foreach(lc, tables)
 	{
 		DbmazzTableRow *table = lfirst(lc);
-		Lane	   *lane = lane_of(s, table->target);
+		Lane	   *lane = dbmazz_shipper_lane(s, table->target);
 
 		if (table->epoch != 0)
 			add_old_labels(s, lane, row->uid, table->epoch, table->sequence,
@@ -117,14 +115,15 @@ dbmazz_shipper_create(DbmazzPipeline *p, const DbmazzPipelineRow *row,
 	{
 		DbmazzDroppedLane *gone = lfirst(lc);
 
-		add_old_labels(s, lane_of(s, gone->target), gone->uid, gone->epoch,
-					   gone->sequence, true);
+		add_old_labels(s, dbmazz_shipper_lane(s, gone->target), gone->uid,
+					   gone->epoch, gone->sequence, true);
 	}
+	dbmazz_dead_load(s);
 	return s;
 }
 
-static Lane *
-lane_of(DbmazzShipper *s, const char *target)
+Lane *
+dbmazz_shipper_lane(DbmazzShipper *s, const char *target)
 {
 	bool		found;
 	TargetEntry *entry = hash_search(s->by_target, &target, HASH_FIND, &found);
@@ -218,7 +217,7 @@ take_batches(DbmazzShipper *s)
 		Size		len;
 
 		dbmazz_batch_copy_desc(pool, head, desc, size);
-		lane = lane_of(s, dbmazz_desc_text(desc, desc->target));
+		lane = dbmazz_shipper_lane(s, dbmazz_desc_text(desc, desc->target));
 		/* a table that only stops the lane does not have it */
 		if (lane->relid != desc->relid &&
 			(lane->source == NULL ||

@@ -11,7 +11,10 @@
  *	  unsettled --SETTLE done--> idle --LOAD--> loading --done--> idle
  *	      |  retry: later                        | retry: LOAD again later
  *	      +------                                | doubt: RESOLVE, until known
- *	                                             | reject: stopped
+ *	                                             | reject: stopped; because of
+ *	                                             |   rows: in parts, till the row
+ *	                                             |   is found, then as on_bad_row
+ *	                                             |   says
  */
 #ifndef DBMAZZ_SHIPPER_H
 #define DBMAZZ_SHIPPER_H
@@ -25,7 +28,7 @@ typedef struct DbmazzShipper DbmazzShipper;
 
 /*
  * 'tables' and 'dropped' are what dbmazz_catalog_tables() and _dropped_lanes()
- * gave, after the epoch was raised.
+ * gave, after the epoch was raised.  Commits.
  */
 extern DbmazzShipper *dbmazz_shipper_create(DbmazzPipeline *p,
 											const DbmazzPipelineRow *row,

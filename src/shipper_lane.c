@@ -46,6 +46,7 @@ finish_batch(DbmazzShipper *s, Lane *lane)
 	dbmazz_queue_done(s->p, qb->head);
 	pfree(qb);
 	lane->prepared = false;
+	lane->split.nrows = 0;
 	dbmazz_reread_end(s, lane);
 	MemoryContextReset(lane->cxt);
 }
@@ -115,8 +116,9 @@ no_longer_failing(DbmazzShipper *s)
 
 /* ---- a table stops ------------------------------------------------------- */
 
-static void
-stop_lane(DbmazzShipper *s, Lane *lane, const DbmazzError *error)
+void
+dbmazz_lane_stop(DbmazzShipper *s, Lane *lane, const DbmazzError *error,
+				 const DbmazzRowEntry *row)
 {
 	DbmazzBatch *batch = dbmazz_queue_batch(dbmazz_lane_first_batch(lane));
 	XLogRecPtr	lsn = dbmazz_queue_first_commit(s->p, batch->relid);
@@ -124,7 +126,9 @@ stop_lane(DbmazzShipper *s, Lane *lane, const DbmazzError *error)
 	/* durable before the batches go: they hold the position back till then */
 	dbmazz_worker_begin();
 	dbmazz_catalog_stop_table(s->id, lane->target, lane->relid, lane->source,
-							  lsn, error);
+							  lsn, error, row != NULL ? row->commit_lsn :
+							  InvalidXLogRecPtr,
+							  row != NULL ? row->sequence : 0);
 	dbmazz_worker_commit();
 	DBMAZZ_DEBUG_POINT("table_stopped");
 	lane->stopped = true;
@@ -156,7 +160,7 @@ stop_as_told(DbmazzShipper *s, Lane *lane)
 	dbmazz_rows_begin(&cursor, &view);
 	entry = dbmazz_rows_next(&cursor, &segment);
 	dbmazz_row_copy(&view, segment, entry, 0, (char *) &error, sizeof(error));
-	stop_lane(s, lane, &error);
+	dbmazz_lane_stop(s, lane, &error, NULL);
 }
 
 /* The lane must empty its target, and this sink cannot do that. */
@@ -171,7 +175,7 @@ cannot_truncate(DbmazzShipper *s, Lane *lane)
 	dbmazz_error_hint(&error, "Empty the target, set truncate_mode=ignore for "
 					  "the pipeline with dbmazz.alter_pipeline(), then stop and "
 					  "start the pipeline.");
-	stop_lane(s, lane, &error);
+	dbmazz_lane_stop(s, lane, &error, NULL);
 }
 
 /*
@@ -219,7 +223,7 @@ check_privilege(DbmazzShipper *s, Lane *lane)
 						  "Grant SELECT on the table to the owner, then stop and "
 						  "start the pipeline.");
 	}
-	stop_lane(s, lane, &error);
+	dbmazz_lane_stop(s, lane, &error, NULL);
 	return false;
 }
 
@@ -325,6 +329,21 @@ cover_label(DbmazzShipper *s, Lane *lane)
 }
 
 /*
+ * Is a row left to send?  If not, the batch is finished, or its next portion is
+ * to be read.
+ */
+static bool
+has_rows(DbmazzShipper *s, Lane *lane)
+{
+	if (lane->request.nrows > 0)
+		return true;
+	lane->prepared = false;
+	if (!dbmazz_reread_has_more(lane))
+		batch_done(s, lane);
+	return false;
+}
+
+/*
  * The rows of the next portion of a batch of keys.  True if there are some to
  * send; else the batch may be finished.
  */
@@ -344,7 +363,8 @@ prepare_portion(DbmazzShipper *s, Lane *lane)
 	switch (dbmazz_reread_portion(s, lane, &error))
 	{
 		case DBMAZZ_REREAD_READY:
-			lane->prepared = true;
+			lane->prepared = dbmazz_dead_divert(s, lane) &&
+				has_rows(s, lane);
 			break;
 		case DBMAZZ_REREAD_NOTHING:
 			lane->retry_at = 0;
@@ -355,7 +375,7 @@ prepare_portion(DbmazzShipper *s, Lane *lane)
 														 REREAD_DELAY_MS);
 			break;
 		case DBMAZZ_REREAD_FAILED:
-			stop_lane(s, lane, &error);
+			dbmazz_lane_stop(s, lane, &error, NULL);
 			break;
 	}
 	return lane->prepared;
@@ -380,6 +400,9 @@ start_batch(DbmazzShipper *s, Lane *lane)
 	{
 		prepare_batch(s, lane);
 		if (!check_privilege(s, lane))
+			return;
+		if (kind == DBMAZZ_BATCH_ROWS &&
+			(!dbmazz_dead_divert(s, lane) || !has_rows(s, lane)))
 			return;
 	}
 	cover_label(s, lane);
@@ -454,6 +477,25 @@ note_success(DbmazzShipper *s, Lane *lane)
 	no_longer_failing(s);
 }
 
+/* What is sent next is another load. */
+static void
+next_label(Lane *lane)
+{
+	lane->sequence++;
+	lane->in_doubt = false;
+	lane->doubts = 0;
+}
+
+/* Nothing is left of a load and its parts. */
+static void
+load_done(DbmazzShipper *s, Lane *lane)
+{
+	if (dbmazz_reread_has_more(lane))
+		lane->prepared = false;
+	else
+		batch_done(s, lane);
+}
+
 static void
 batch_loaded(DbmazzShipper *s, Lane *lane)
 {
@@ -461,16 +503,39 @@ batch_loaded(DbmazzShipper *s, Lane *lane)
 
 	pg_atomic_fetch_add_u64(&counters->rows, lane->request.nrows);
 	if (first_kind(lane) == DBMAZZ_BATCH_TRUNCATE)
+	{
 		DBMAZZ_DEBUG_POINT("truncated");
+		dbmazz_dead_truncated(s, lane);
+	}
 	else
 		pg_atomic_fetch_add_u64(&counters->batches, 1);
-	lane->sequence++;
-	lane->in_doubt = false;
-	lane->doubts = 0;
-	if (dbmazz_reread_has_more(lane))
-		lane->prepared = false;
+	next_label(lane);
+	if (dbmazz_split_loaded(lane))
+		DBMAZZ_DEBUG_POINT("part_loaded");
 	else
-		batch_done(s, lane);
+		load_done(s, lane);
+}
+
+/*
+ * The target does not take some rows of the load.  Its label is final, and other
+ * bytes need another one.
+ */
+static void
+rows_rejected(DbmazzShipper *s, Lane *lane, const DbmazzError *error)
+{
+	note_success(s, lane);
+	next_label(lane);
+	if (lane->request.nrows > 1)
+	{
+		dbmazz_split_rejected(lane);
+		DBMAZZ_DEBUG_POINT("load_split");
+	}
+	else if (dbmazz_dead_row(s, lane, error))
+	{
+		DBMAZZ_DEBUG_POINT("letter_written");
+		if (!dbmazz_split_leave_out(lane))
+			load_done(s, lane);
+	}
 }
 
 void
@@ -503,7 +568,11 @@ dbmazz_lane_complete(DbmazzShipper *s, Lane *lane, const DbmazzCompletion *c)
 	if (c->outcome == DBMAZZ_REJECT && (kind == DBMAZZ_REQUEST_LOAD ||
 										kind == DBMAZZ_REQUEST_TRUNCATE))
 	{
-		stop_lane(s, lane, &c->error);
+		if (kind == DBMAZZ_REQUEST_LOAD &&
+			c->error.status == DBMAZZ_ERR_UNREPRESENTABLE)
+			rows_rejected(s, lane, &c->error);
+		else
+			dbmazz_lane_stop(s, lane, &c->error, NULL);
 		return;
 	}
 	note_failure(s, lane, c);

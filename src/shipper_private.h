@@ -1,6 +1,6 @@
 /*
  * shipper_private.h
- *		Lanes, as the two files of the shipper see them.
+ *		Lanes, as the files of the shipper see them.
  */
 #ifndef DBMAZZ_SHIPPER_PRIVATE_H
 #define DBMAZZ_SHIPPER_PRIVATE_H
@@ -28,6 +28,20 @@ typedef enum LanePhase
 	LANE_IDLE = 0,
 	LANE_BUSY					/* a request is under way */
 } LanePhase;
+
+/*
+ * A load that was rejected because of rows, on its way in parts
+ * (shipper_split.c).  Numbers of rows, of those that the load had.
+ */
+typedef struct DbmazzSplit
+{
+	uint32		nrows;			/* all; 0: not split */
+	uint32		lo;				/* the part under way, */
+	uint32		hi;				/* up to, not including */
+	uint32		bad;			/* > lo: some row of lo up to 'bad' is bad */
+	uint32		step;			/* size of the next part, if nothing is known */
+	uint32		good;			/* loaded since the last bad row */
+} DbmazzSplit;
 
 /* Labels of loads that may be left of an earlier life, or of another pipeline. */
 typedef struct OldLabels
@@ -68,6 +82,7 @@ typedef struct Lane
 	DbmazzBatchView view;
 	DbmazzReread *reread;		/* of the queue's head, where its rows must be
 								 * read; in 'cxt' */
+	DbmazzSplit split;			/* of the load under way */
 	char		label[DBMAZZ_LABEL_SIZE];
 	char		old_labels[LABEL_WINDOW][DBMAZZ_LABEL_SIZE];
 	const char *old_label_list[LABEL_WINDOW];
@@ -77,6 +92,11 @@ typedef struct Lane
 	uint32		allowed;		/* generation of a description that says that
 								 * the owner could not read the table, though
 								 * by now he may */
+
+	/* dead letters (shipper_dead.c) */
+	uint32		nletters;
+	HTAB	   *dead;			/* keys that have some; NULL: none has */
+	MemoryContext dead_cxt;
 
 	/* a position of its own */
 	bool		stopped;
@@ -109,7 +129,11 @@ struct DbmazzShipper
 	uint64	   *slots;			/* scratch of dbmazz_dedup() */
 	uint32		nslots;
 	uint32		reread_segments;	/* that the portions of all lanes take */
+	uint32		nletters;		/* dead letters of all lanes */
 };
+
+/* The lane of a target, made if it is new. */
+extern Lane *dbmazz_shipper_lane(DbmazzShipper *s, const char *target);
 
 /* The lane's oldest batch; it must have one. */
 extern uint32 dbmazz_lane_first_batch(const Lane *lane);
@@ -117,12 +141,60 @@ extern uint32 dbmazz_lane_first_batch(const Lane *lane);
 /* Drop all batches of a lane that has no request under way. */
 extern void dbmazz_lane_drop_queue(DbmazzShipper *s, Lane *lane);
 
+/*
+ * The table stops before its oldest batch, which must be there.  'row' is the row
+ * that is to blame, or NULL.  Commits.
+ */
+extern void dbmazz_lane_stop(DbmazzShipper *s, Lane *lane,
+							 const DbmazzError *error,
+							 const DbmazzRowEntry *row);
+
 /* Start what the lane needs next, if it needs anything and may.  May commit. */
 extern void dbmazz_lane_drive(DbmazzShipper *s, Lane *lane, TimestampTz now);
 
 /* Act on the outcome of the lane's request.  May commit. */
 extern void dbmazz_lane_complete(DbmazzShipper *s, Lane *lane,
 								 const DbmazzCompletion *c);
+
+/* ---- loads in parts (shipper_split.c) -------------------------------------- */
+
+/* The load of more than one row was rejected because of some: send a part. */
+extern void dbmazz_split_rejected(Lane *lane);
+
+/* The load is in the target.  True if it was a part and another one follows. */
+extern bool dbmazz_split_loaded(Lane *lane);
+
+/*
+ * The load of one row was rejected because of it, and the row is dealt with.
+ * True if another part follows.
+ */
+extern bool dbmazz_split_leave_out(Lane *lane);
+
+/* The first row of the load under way. */
+extern DbmazzRowEntry *dbmazz_split_row(const Lane *lane,
+										DbmazzSegment **segment);
+
+/* ---- rows that the target does not take (shipper_dead.c) ------------------- */
+
+/* Read what keys are dead.  Commits. */
+extern void dbmazz_dead_load(DbmazzShipper *s);
+
+/*
+ * Keep those rows of lane->view in the dead letters whose keys have some, and take
+ * them out of the request.  False: there are too many, and the table has stopped.
+ * Commits if there are any.
+ */
+extern bool dbmazz_dead_divert(DbmazzShipper *s, Lane *lane);
+
+/*
+ * The only row of the load was rejected because of it: keep it in the dead
+ * letters, or stop the table.  True if the lane goes on.  Commits.
+ */
+extern bool dbmazz_dead_row(DbmazzShipper *s, Lane *lane,
+							const DbmazzError *error);
+
+/* The target was emptied: what came before is obsolete.  May commit. */
+extern void dbmazz_dead_truncated(DbmazzShipper *s, Lane *lane);
 
 /* ---- batches whose rows must be read (shipper_reread.c) ------------------- */
 

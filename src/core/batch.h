@@ -68,6 +68,8 @@ typedef enum DbmazzRowOp
 } DbmazzRowOp;
 
 #define DBMAZZ_ROW_SUPERSEDED	0x01	/* a later row of the key follows */
+#define DBMAZZ_ROW_APART		0x02	/* not part of the load under way */
+#define DBMAZZ_ROW_DEAD			0x04	/* kept in the dead letters instead */
 
 typedef struct DbmazzRowEntry
 {
@@ -77,11 +79,19 @@ typedef struct DbmazzRowEntry
 								 * dbmazz_key_start() */
 	uint32_t	key_hash;
 	uint64_t	commit_lsn;		/* start of the commit record (B.final_lsn) */
-	uint32_t	sequence;		/* of the change in its transaction */
+	uint32_t	sequence;		/* of the row in its transaction, the same in
+								 * every life; grows */
 	uint8_t		op;				/* DbmazzRowOp */
 	uint8_t		flags;			/* DBMAZZ_ROW_* */
 	uint16_t	reserved;
 } DbmazzRowEntry;
+
+/* Is the row in the load, as its batch is marked now? */
+static inline bool
+dbmazz_row_is_sent(const DbmazzRowEntry *entry)
+{
+	return entry->flags == 0;
+}
 
 /* ---- writing ---------------------------------------------------------- */
 
@@ -214,7 +224,7 @@ typedef struct DbmazzRowCursor
 extern void dbmazz_rows_begin(DbmazzRowCursor *cursor,
 							  const DbmazzBatchView *batch);
 
-/* The next row's entry, superseded ones included, or NULL at the end; the
+/* The next row's entry, those that are not sent included, or NULL at the end; the
  * row's bytes begin at entry->offset of '*segment'. */
 extern DbmazzRowEntry *dbmazz_rows_next(DbmazzRowCursor *cursor,
 										DbmazzSegment **segment);

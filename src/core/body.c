@@ -5,7 +5,7 @@
  * NOTES
  *	  In the array framing and in CSV, a run of rows is sent with one copy per
  *	  segment: the bytes of neighbouring upserts are adjacent, separators
- *	  included.  A run ends before a row that is superseded or a delete, and with
+ *	  included.  A run ends before a row that is not sent or a delete, and with
  *	  the entries of its segment.  NDJSON needs another separator, so each row is
  *	  a run.
  */
@@ -20,12 +20,6 @@ typedef enum BodyState
 	BODY_SEPARATOR,				/* what stands between two rows */
 	BODY_END
 } BodyState;
-
-static inline bool
-is_sent(const DbmazzRowEntry *entry)
-{
-	return (entry->flags & DBMAZZ_ROW_SUPERSEDED) == 0;
-}
 
 static inline void
 send_fixed(DbmazzBody *body, const char *data, size_t len)
@@ -47,7 +41,7 @@ dbmazz_body_init(DbmazzBody *body, const DbmazzBatchView *batch,
 	dbmazz_rows_begin(&cursor, batch);
 	while ((entry = dbmazz_rows_next(&cursor, &segment)) != NULL)
 	{
-		if (!is_sent(entry))
+		if (!dbmazz_row_is_sent(entry))
 			continue;
 		nrows++;
 		size += entry->length;
@@ -91,7 +85,7 @@ extend_run(DbmazzBody *body, DbmazzSegment *segment)
 	{
 		const DbmazzRowEntry *entry = dbmazz_entry_at(segment, i);
 
-		if (!is_sent(entry) || entry->op == DBMAZZ_ROW_DELETE)
+		if (!dbmazz_row_is_sent(entry) || entry->op == DBMAZZ_ROW_DELETE)
 			break;
 		body->left += entry->length;
 		body->rows_sent++;
@@ -117,7 +111,7 @@ next_run(DbmazzBody *body)
 				send_fixed(body, "]", 1);
 			return;
 		}
-	} while (!is_sent(entry));
+	} while (!dbmazz_row_is_sent(entry));
 
 	body->segment = segment;
 	body->pos = (const char *) segment + entry->offset;

@@ -35,6 +35,7 @@ static const Group groups[] = {
 	{"label", test_label},
 	{"pgoutput", test_pgoutput},
 	{"relmap", test_relmap},
+	{"rowtext", test_rowtext},
 	{"scan", test_scan},
 	{"tabledesc", test_tabledesc},
 	{"texts", test_texts},

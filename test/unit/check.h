@@ -58,6 +58,7 @@ extern void test_keyrow(void);
 extern void test_label(void);
 extern void test_pgoutput(void);
 extern void test_relmap(void);
+extern void test_rowtext(void);
 extern void test_scan(void);
 extern void test_tabledesc(void);
 extern void test_texts(void);

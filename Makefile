@@ -74,6 +74,7 @@ OBJS = $(CORE_OBJS) \
 	src/functions_stat.o \
 	src/functions_ddl.o \
 	src/functions_slot.o \
+	src/functions_rows.o \
 	src/dbmazz.o
 
 HTTP_OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/http/*.c)))

@@ -128,6 +128,18 @@ CREATE TABLE dbmazz.dropped_lanes (
 	PRIMARY KEY (destination, target, uid, epoch)
 );
 
+/* Rows that somebody has given up, for ever; never dumped. */
+CREATE TABLE dbmazz.skipped_row (
+	pipeline	integer NOT NULL REFERENCES dbmazz.pipeline ON DELETE CASCADE,
+	target		text NOT NULL,
+	lsn			pg_lsn NOT NULL,
+	sequence	bigint NOT NULL,
+	detail		text,
+	skipped_by	name NOT NULL,
+	skipped_at	timestamptz NOT NULL DEFAULT now(),
+	PRIMARY KEY (pipeline, target, lsn, sequence)
+);
+
 /* ---- functions --------------------------------------------------------- */
 
 CREATE FUNCTION dbmazz.create_pipeline(
@@ -201,6 +213,23 @@ RETURNS boolean
 AS 'MODULE_PATHNAME', 'dbmazz_wait_for' LANGUAGE C VOLATILE;
 COMMENT ON FUNCTION dbmazz.wait_for(name, pg_lsn, interval)
 IS 'wait until the target holds all changes up to an LSN';
+
+CREATE FUNCTION dbmazz.retry_batch(
+	name		name,
+	target		text DEFAULT NULL)
+RETURNS void
+AS 'MODULE_PATHNAME', 'dbmazz_retry_batch' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION dbmazz.retry_batch(name, text)
+IS 'let tables that have stopped go on where they stopped';
+
+CREATE FUNCTION dbmazz.skip_batch(
+	name		name,
+	target		text,
+	confirm		text DEFAULT NULL)
+RETURNS void
+AS 'MODULE_PATHNAME', 'dbmazz_skip_batch' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION dbmazz.skip_batch(name, text, text)
+IS 'leave out the row at which a table has stopped, for ever';
 
 CREATE FUNCTION dbmazz.target_ddl(
 	relation	regclass,
@@ -343,7 +372,8 @@ CROSS JOIN (SELECT CASE WHEN pg_catalog.pg_is_in_recovery()
 				ELSE pg_catalog.pg_current_wal_flush_lsn() END) w (lsn);
 
 /*
- * Values of users' rows: each sees those of pipelines that he could own.
+ * Values of users' rows.  Whoever is granted SELECT sees those of pipelines that
+ * he has the rights of the owner of; so a monitoring role sees none.
  */
 CREATE VIEW dbmazz.dead_letters WITH (security_barrier) AS
 SELECT d.id,
@@ -362,6 +392,18 @@ FROM dbmazz.dead_letter d
 JOIN dbmazz.pipeline p ON p.id = d.pipeline
 WHERE pg_catalog.pg_has_role(p.owner, 'USAGE');
 
+CREATE VIEW dbmazz.skipped_rows WITH (security_barrier) AS
+SELECT p.name AS pipeline,
+	s.target,
+	s.lsn,
+	s.sequence,
+	s.detail,
+	s.skipped_by,
+	s.skipped_at
+FROM dbmazz.skipped_row s
+JOIN dbmazz.pipeline p ON p.id = s.pipeline
+WHERE pg_catalog.pg_has_role(p.owner, 'USAGE');
+
 /* ---- privileges --------------------------------------------------------- */
 
 /*
@@ -376,4 +418,3 @@ GRANT USAGE ON SCHEMA dbmazz TO pg_monitor;
 GRANT SELECT ON dbmazz.pipelines, dbmazz.stat_pipeline, dbmazz.stat_table
 	TO pg_monitor;
 GRANT EXECUTE ON FUNCTION dbmazz.stat_get_pipelines() TO pg_monitor;
-GRANT SELECT ON dbmazz.dead_letters TO PUBLIC;

@@ -332,6 +332,21 @@ seal_full(DbmazzBatcher *b, DbmazzOpenBatch *ob)
 		seal(b, ob);
 }
 
+bool
+dbmazz_batcher_skips(DbmazzBatcher *batcher, const DbmazzRelation *rel)
+{
+	if (!dbmazz_relation_skips(rel, batcher->final_lsn, batcher->sequence))
+		return false;
+	ereport(LOG,
+			(errmsg("a row of table \"%s.%s\" is skipped", rel->schema,
+					rel->table),
+			 errdetail("Row %u of the transaction that committed at %X/%X, as "
+					   "in dbmazz.skipped_rows.", batcher->sequence,
+					   LSN_FORMAT_ARGS(batcher->final_lsn))));
+	batcher->sequence++;
+	return true;
+}
+
 void
 dbmazz_batcher_row(DbmazzBatcher *batcher, DbmazzRelation *rel,
 				   DbmazzColumnSet *set, const DbmazzRowSource *source,
@@ -339,6 +354,8 @@ dbmazz_batcher_row(DbmazzBatcher *batcher, DbmazzRelation *rel,
 {
 	DbmazzStatus status;
 
+	if (rel->has_skipped && dbmazz_batcher_skips(batcher, rel))
+		return;
 	/* the batches of both encodings are sealed in order, as those of sets are */
 	if (is_csv(set) && !dbmazz_csv_can_carry(set->plan, source))
 		set = dbmazz_relation_fallback(rel, set);

@@ -41,12 +41,20 @@ extern void dbmazz_batcher_begin(DbmazzBatcher *batcher,
 extern void dbmazz_batcher_change(DbmazzBatcher *batcher);
 
 /*
- * Add a row.  A row that cannot be encoded stops the table: its error is put
- * into the stream behind the rows before it.  May wait, may longjmp.
+ * Add a row, unless it is to be skipped.  One that cannot be encoded stops the
+ * table: its error is put into the stream behind the rows before it.  May wait,
+ * may longjmp.
  */
 extern void dbmazz_batcher_row(DbmazzBatcher *batcher, DbmazzRelation *rel,
 							   DbmazzColumnSet *set,
 							   const DbmazzRowSource *source, DbmazzRowOp op);
+
+/*
+ * Is the next row of the table one that an operator has given up?  Then it is
+ * logged, and counts as if it had been written.
+ */
+extern bool dbmazz_batcher_skips(DbmazzBatcher *batcher,
+								 const DbmazzRelation *rel);
 
 /* The table was truncated here: its target is emptied between two loads. */
 extern void dbmazz_batcher_truncate(DbmazzBatcher *batcher,

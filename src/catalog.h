@@ -115,8 +115,11 @@ extern void dbmazz_catalog_stop_table(int32 id, const char *target, Oid relid,
 									  XLogRecPtr row_lsn,
 									  uint64 row_sequence);
 
-/* Stopped tables stream again, each from its own position. */
-extern void dbmazz_catalog_resume_tables(int32 id);
+/*
+ * Stopped tables stream again, each from its own position: one of them, or all
+ * ('target', in the database's encoding, is NULL).  Returns how many.
+ */
+extern uint64 dbmazz_catalog_resume_tables(int32 id, const char *target);
 
 /* A resumed table has caught up: it has no position of its own any more. */
 extern void dbmazz_catalog_table_caught_up(int32 id, const char *target);

@@ -147,3 +147,100 @@ dbmazz_catalog_remove_dead_letters(int32 id, const char *target)
 	run_alone(&q, "DELETE FROM dbmazz.dead_letter "
 			  "WHERE pipeline = $1 AND target = $2", SPI_OK_DELETE);
 }
+
+/* ---- rows that are skipped -------------------------------------------------- */
+
+bool
+dbmazz_catalog_stopped_row(int32 id, const char *target,
+						   DbmazzStoppedRow *row)
+{
+	Statement	q;
+	bool		found;
+
+	query_begin(&q);
+	add_int(&q, id);
+	add_text(&q, target);
+	found = run(&q, "SELECT row_lsn, coalesce(error, ''), "
+				"coalesce(detail, error, '') FROM dbmazz.pipeline_tables "
+				"WHERE pipeline = $1 AND target = $2 AND state = 'stopped'",
+				SPI_OK_SELECT) > 0;
+	if (found)
+	{
+		row->lsn = get_lsn(0, 1);
+		row->error = get_text(&q, 0, 2);
+		row->detail = get_text(&q, 0, 3);
+	}
+	query_end(&q);
+	return found;
+}
+
+void
+dbmazz_catalog_skip_row(int32 id, const char *target, Oid user)
+{
+	Statement	q;
+
+	query_begin(&q);
+	add_int(&q, id);
+	add_text(&q, target);
+	add_arg(&q, OIDOID, ObjectIdGetDatum(user), false);
+	run_alone(&q, "INSERT INTO dbmazz.skipped_row (pipeline, target, lsn, "
+			  "sequence, detail, skipped_by) "
+			  "SELECT pipeline, target, row_lsn, row_sequence, "
+			  "coalesce(detail, error), pg_catalog.pg_get_userbyid($3) "
+			  "FROM dbmazz.pipeline_tables WHERE pipeline = $1 AND target = $2 "
+			  "ON CONFLICT DO NOTHING", SPI_OK_INSERT);
+}
+
+List *
+dbmazz_catalog_skipped_rows(int32 id, XLogRecPtr lsn)
+{
+	List	   *result = NIL;
+	Statement	q;
+	uint64		n;
+	uint64		i;
+
+	query_begin(&q);
+	add_int(&q, id);
+	add_lsn(&q, lsn);
+	n = run(&q, "SELECT target, lsn, sequence FROM dbmazz.skipped_row "
+			"WHERE pipeline = $1 AND lsn >= $2", SPI_OK_SELECT);
+	for (i = 0; i < n; i++)
+	{
+		DbmazzSkippedRow *row = MemoryContextAlloc(q.cxt, sizeof(*row));
+		MemoryContext old;
+
+		row->target = get_utf8(&q, i, 1);
+		row->lsn = get_lsn(i, 2);
+		row->sequence = (uint32) get_bigint(i, 3);
+		old = MemoryContextSwitchTo(q.cxt);
+		result = lappend(result, row);
+		MemoryContextSwitchTo(old);
+	}
+	query_end(&q);
+	return result;
+}
+
+/* ---- letters that are to be sent again -------------------------------------- */
+
+int64
+dbmazz_catalog_request_replay(int32 id, const char *target)
+{
+	Statement	q;
+	uint64		n;
+	int64		letters = 0;
+	uint64		i;
+
+	query_begin(&q);
+	add_int(&q, id);
+	add_text(&q, target);
+	n = run(&q, "WITH letters AS (SELECT target, count(*) AS n "
+			"FROM dbmazz.dead_letter WHERE pipeline = $1 "
+			"AND ($2 IS NULL OR target = $2) GROUP BY target), "
+			"requests AS (INSERT INTO dbmazz.replay_request (pipeline, target) "
+			"SELECT $1, target FROM letters) "
+			"SELECT n FROM letters", SPI_OK_SELECT);
+	for (i = 0; i < n; i++)
+		letters += (int64) get_bigint(i, 1);
+	query_end(&q);
+	return letters;
+}

@@ -40,4 +40,39 @@ extern List *dbmazz_catalog_dead_keys(int32 id);
 /* Those of a target are obsolete. */
 extern void dbmazz_catalog_remove_dead_letters(int32 id, const char *target);
 
+/* ---- rows that are skipped -------------------------------------------------- */
+
+/* The row at which a table has stopped. */
+typedef struct DbmazzStoppedRow
+{
+	XLogRecPtr	lsn;			/* of its commit; Invalid: it was no row */
+	char	   *error;			/* in the database's encoding, not NULL */
+	char	   *detail;			/* likewise */
+} DbmazzStoppedRow;
+
+/* False if the table has not stopped.  'target' as the database has it. */
+extern bool dbmazz_catalog_stopped_row(int32 id, const char *target,
+									   DbmazzStoppedRow *row);
+
+/* Never send that row; 'user' said so. */
+extern void dbmazz_catalog_skip_row(int32 id, const char *target, Oid user);
+
+typedef struct DbmazzSkippedRow
+{
+	char	   *target;			/* UTF-8 */
+	XLogRecPtr	lsn;
+	uint32		sequence;
+} DbmazzSkippedRow;
+
+/* Those that a stream from 'lsn' on may meet: List of DbmazzSkippedRow. */
+extern List *dbmazz_catalog_skipped_rows(int32 id, XLogRecPtr lsn);
+
+/* ---- letters that are to be sent again -------------------------------------- */
+
+/*
+ * Ask for that: those of a target (as the database has it), or all (NULL).
+ * Returns the number of letters.
+ */
+extern int64 dbmazz_catalog_request_replay(int32 id, const char *target);
+
 #endif							/* DBMAZZ_CATALOG_DEAD_H */

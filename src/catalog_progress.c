@@ -214,18 +214,23 @@ dbmazz_catalog_stop_table(int32 id, const char *target, Oid relid,
 			  "updated_at = now()", SPI_OK_INSERT);
 }
 
-void
-dbmazz_catalog_resume_tables(int32 id)
+uint64
+dbmazz_catalog_resume_tables(int32 id, const char *target)
 {
 	Statement	q;
+	uint64		n;
 
 	query_begin(&q);
 	add_int(&q, id);
-	run_alone(&q, "UPDATE dbmazz.pipeline_tables SET state = 'streaming', "
-			  "error = NULL, detail = NULL, hint = NULL, "
-			  "row_lsn = NULL, row_sequence = NULL, "
-			  "updated_at = now() "
-			  "WHERE pipeline = $1 AND state = 'stopped'", SPI_OK_UPDATE);
+	add_text(&q, target);
+	n = run(&q, "UPDATE dbmazz.pipeline_tables SET state = 'streaming', "
+			"error = NULL, detail = NULL, hint = NULL, "
+			"row_lsn = NULL, row_sequence = NULL, "
+			"updated_at = now() "
+			"WHERE pipeline = $1 AND state = 'stopped' "
+			"AND ($2 IS NULL OR target = $2)", SPI_OK_UPDATE);
+	query_end(&q);
+	return n;
 }
 
 void

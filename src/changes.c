@@ -358,7 +358,7 @@ apply_truncate(DbmazzChanges *c)
 	}
 }
 
-/* To UTF-8; false if the table has stopped over that. */
+/* To UTF-8; false if the table has stopped over that, or the change is skipped. */
 static bool
 convert_tuple(DbmazzChanges *c, DbmazzRelation *rel, DbmazzTuple *tuple,
 			  bool is_old)
@@ -371,6 +371,8 @@ convert_tuple(DbmazzChanges *c, DbmazzRelation *rel, DbmazzTuple *tuple,
 							  rel->full.plan->unrepresentable,
 							  &error) == DBMAZZ_OK)
 		return true;
+	if (dbmazz_batcher_skips(c->batcher, rel))
+		return false;
 	dbmazz_unfit_describe(&error, &rel->full, &source, c->final_lsn);
 	dbmazz_batcher_stop(c->batcher, rel, &error);
 	return false;

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "batcher.h"
+#include "catalog_dead.h"
 #include "changes.h"
 #include "compat.h"
 #include "decoder.h"
@@ -78,6 +79,22 @@ load_tables(int32 id)
 	return tables;
 }
 
+/* Rows that this life may meet, and is not to send. */
+static List *
+load_skipped(DbmazzPipeline *p, int32 id)
+{
+	MemoryContext old;
+	List	   *skipped;
+
+	dbmazz_worker_begin();
+	old = MemoryContextSwitchTo(TopMemoryContext);
+	skipped = dbmazz_catalog_skipped_rows(id,
+										  pg_atomic_read_u64(&p->start_lsn));
+	MemoryContextSwitchTo(old);
+	dbmazz_worker_commit();
+	return skipped;
+}
+
 static void
 decode(DbmazzPipeline *p, const DbmazzWorkerArg *arg)
 {
@@ -120,6 +137,7 @@ decode(DbmazzPipeline *p, const DbmazzWorkerArg *arg)
 
 	relations = dbmazz_relations_create(TopMemoryContext, row->owner,
 										load_tables(arg->id),
+										load_skipped(p, arg->id),
 										pg_atomic_read_u64(&p->stream_lsn),
 										strcmp(row->encoding, "csv") == 0);
 	wiring.batcher = dbmazz_batcher_create(TopMemoryContext, p, wait_event,

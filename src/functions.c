@@ -476,7 +476,7 @@ dbmazz_start_pipeline(PG_FUNCTION_ARGS)
 	dbmazz_check_workers(row);
 
 	dbmazz_catalog_enable_pipeline(row->id, new_uid(), true);
-	dbmazz_catalog_resume_tables(row->id);
+	(void) dbmazz_catalog_resume_tables(row->id, NULL);
 	dbmazz_guard_at_commit(DBMAZZ_AT_COMMIT_RESTART, row->id, NULL);
 	PG_RETURN_VOID();
 }

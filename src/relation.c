@@ -29,7 +29,7 @@
 
 DbmazzRelations *
 dbmazz_relations_create(MemoryContext parent, Oid owner, List *tables,
-						XLogRecPtr stream_lsn, bool csv)
+						List *skipped, XLogRecPtr stream_lsn, bool csv)
 {
 	MemoryContext cxt = AllocSetContextCreate(parent, "dbmazz relations",
 											  ALLOCSET_DEFAULT_SIZES);
@@ -38,6 +38,7 @@ dbmazz_relations_create(MemoryContext parent, Oid owner, List *tables,
 	r->cxt = cxt;
 	r->owner = owner;
 	r->tables = tables;
+	r->skipped = skipped;
 	r->stream_lsn = stream_lsn;
 	r->name_template = MemoryContextStrdup(cxt, dbmazz_table_name_template);
 	r->unrepresentable = dbmazz_unrepresentable;
@@ -561,6 +562,7 @@ dbmazz_relations_update(DbmazzRelations *relations, const DbmazzParser *parser,
 	rel->old_problem = shape.old_problem;
 	rel->hint = shape.hint;
 	rel->collides = collides(relations, rel);
+	rel->has_skipped = dbmazz_relation_has_skipped(relations, rel);
 	if (!rel->stopped)
 		find_position(relations, rel);
 	MemoryContextSwitchTo(old);

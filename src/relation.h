@@ -50,6 +50,7 @@ typedef struct DbmazzRelation
 	const char *problem;		/* why it cannot be replicated, or NULL */
 	const char *old_problem;	/* why updates and deletes cannot, or NULL */
 	const char *hint;			/* what helps against these two */
+	bool		has_skipped;	/* some of its rows are not to be sent */
 	bool		collides;		/* another table has the same target */
 
 	/* the batcher's */
@@ -62,17 +63,23 @@ typedef struct DbmazzRelation
 typedef struct DbmazzRelations DbmazzRelations;
 
 /*
- * Positions of tables, from dbmazz.pipeline_tables: List of DbmazzTableRow.
+ * Positions of tables, from dbmazz.pipeline_tables: List of DbmazzTableRow; and
+ * rows that are not to be sent: List of DbmazzSkippedRow.
  * 'owner' is the pipeline's; 'csv' its encoding, where that is possible.
  */
 extern DbmazzRelations *dbmazz_relations_create(MemoryContext parent,
 												Oid owner, List *tables,
+												List *skipped,
 												XLogRecPtr stream_lsn,
 												bool csv);
 
 /* The relation of a change, or NULL if no Relation message came for it. */
 extern DbmazzRelation *dbmazz_relations_get(DbmazzRelations *relations,
 											uint32 relid);
+
+/* Is the row (as a batch's directory names it) one that is not to be sent? */
+extern bool dbmazz_relation_skips(const DbmazzRelation *rel, XLogRecPtr lsn,
+								  uint32 sequence);
 
 typedef void (*DbmazzRelationFn) (void *arg, DbmazzRelation *rel);
 

@@ -18,6 +18,7 @@ struct DbmazzRelations
 	int			nall;
 	int			maxall;
 	List	   *tables;			/* DbmazzTableRow */
+	List	   *skipped;		/* DbmazzSkippedRow */
 	XLogRecPtr	stream_lsn;
 	uint32		generation;
 
@@ -29,6 +30,10 @@ struct DbmazzRelations
 	DbmazzChangeLog change_log;
 	bool		csv;			/* where that is possible */
 };
+
+/* Are rows of the table not to be sent? */
+extern bool dbmazz_relation_has_skipped(const DbmazzRelations *r,
+										const DbmazzRelation *rel);
 
 /* Mark the description as CSV where that is wanted and possible. */
 extern void dbmazz_relation_encoding(const DbmazzRelations *r,

@@ -1,9 +1,11 @@
 /*
  * relation_sets.c
- *		The column sets that rows of a table come with, and how they are encoded.
+ *		The column sets that rows of a table come with, how they are encoded, and
+ *		which rows are left out.
  */
 #include "postgres.h"
 
+#include "catalog_dead.h"
 #include "core/encode_csv.h"
 #include "relation_private.h"
 #include "utils/memutils.h"
@@ -131,4 +133,40 @@ dbmazz_relation_fallback(DbmazzRelation *rel, const DbmazzColumnSet *set)
 	fallback->is_fallback = true;
 	MemoryContextSwitchTo(old);
 	return fallback;
+}
+
+/* ---- rows that are skipped -------------------------------------------------- */
+
+bool
+dbmazz_relation_has_skipped(const DbmazzRelations *r, const DbmazzRelation *rel)
+{
+	ListCell   *lc;
+
+	foreach(lc, r->skipped)
+	{
+		const DbmazzSkippedRow *row = lfirst(lc);
+
+		if (strcmp(row->target, rel->target) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool
+dbmazz_relation_skips(const DbmazzRelation *rel, XLogRecPtr lsn,
+					  uint32 sequence)
+{
+	ListCell   *lc;
+
+	if (!rel->has_skipped)
+		return false;
+	foreach(lc, rel->owner->skipped)
+	{
+		const DbmazzSkippedRow *row = lfirst(lc);
+
+		if (row->lsn == lsn && row->sequence == sequence &&
+			strcmp(row->target, rel->target) == 0)
+			return true;
+	}
+	return false;
 }

@@ -160,7 +160,9 @@ stop_as_told(DbmazzShipper *s, Lane *lane)
 	dbmazz_rows_begin(&cursor, &view);
 	entry = dbmazz_rows_next(&cursor, &segment);
 	dbmazz_row_copy(&view, segment, entry, 0, (char *) &error, sizeof(error));
-	dbmazz_lane_stop(s, lane, &error, NULL);
+	/* of a value, or the length of a row: the row can be skipped */
+	dbmazz_lane_stop(s, lane, &error, error.column > 0 ||
+					 error.status == DBMAZZ_ERR_LIMIT ? entry : NULL);
 }
 
 /* The lane must empty its target, and this sink cannot do that. */

@@ -35,6 +35,7 @@ SET ROLE regress_dbmazz_monitor;
 SELECT count(*) FROM dbmazz.pipelines;
 SELECT count(*) FROM dbmazz.stat_pipeline;
 SELECT count(*) FROM dbmazz.stat_table;
+SELECT count(*) FROM dbmazz.dead_letters;
 SELECT count(*) FROM dbmazz.pipeline;
 SELECT dbmazz.stop_pipeline('priv');
 RESET ROLE;

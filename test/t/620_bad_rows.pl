@@ -39,6 +39,14 @@ sub missing_ids
 	return join ' ', grep { !$have{$_} } @ids;
 }
 
+# Wait until a query says true.
+sub wait_for_rows
+{
+	my ($server, $sql) = @_;
+	$server->poll_query_until('postgres', $sql) or die "not true: $sql: " . query($server, 'TABLE dbmazz.stat_table');
+	return;
+}
+
 sub set_on_bad_row
 {
 	my ($value) = @_;
@@ -150,15 +158,46 @@ query($node, q(INSERT INTO notes SELECT g, repeat('w', 50), g FROM generate_seri
 like(wait_for_stop($node, 'notes'), qr/there are 500 dead letters.*replay_dead_letters/s, 'a table stops at max_dead_letters');
 is(query($node, 'SELECT count(*) FROM dbmazz.dead_letters'), 500, 'and no letter is more');
 
+# ---- retry and skip -----------------------------------------------------------------------------------------
+
+query($node, q(SELECT dbmazz.alter_pipeline('shop', settings => '{max_dead_letters=1000}')));
+query($node, q(SELECT dbmazz.retry_batch('shop', 'notes')));
+wait_for_rows($node, "SELECT dead_letters = 801 AND state = 'streaming' FROM dbmazz.stat_table WHERE target = 'notes'");
+arrived($node);
+is(query($node, 'SELECT count(*) FROM dbmazz.dead_letters'), 801, 'retry_batch() lets the table go on');
+set_on_bad_row('stop');
+query($node, q(INSERT INTO notes VALUES (3001, 'one', 1), (3002, repeat('v', 30), 1), (3003, repeat('v', 31), 1), (3004, 'four', 1)));
+like(wait_for_stop($node, 'notes'), qr/\(id\)=\(3002\)/, 'the first bad row');
+my ($stdout, $stderr) = ('', '');
+isnt($node->psql('postgres', q(SELECT dbmazz.skip_batch('shop', 'notes')), stderr => \$stderr), 0, 'skipping must be confirmed');
+like($stderr, qr/must be confirmed.*\(id\)=\(3002\).*confirm => '([0-9A-F]+\/[0-9A-F]+)'/s, 'the error tells what it would skip');
+isnt($node->psql('postgres', q(SELECT dbmazz.skip_batch('shop', 'notes', '0/0')), stderr => \$stderr), 0, 'not by any text');
+for my $id (3002, 3003)
+{
+	like(wait_for_stop($node, 'notes'), qr/\(id\)=\($id\)/, "the table stops at row $id");
+	query($node, q(SELECT dbmazz.skip_batch('shop', 'notes', (SELECT row_lsn::text FROM dbmazz.stat_table WHERE target = 'notes'))));
+	wait_for_rows($node, "SELECT detail IS NULL OR detail !~ '$id' FROM dbmazz.stat_table WHERE target = 'notes'");
+}
+arrived($node);
+is(stopped_tables($node), '', 'the table goes on behind them');
+is(scalar(grep { /"id":300[14]\b/ } @{ $target->rows('shop', 'notes') }), 2, 'the rows around them are there');
+is(scalar(grep { /"id":300[23]\b/ } @{ $target->rows('shop', 'notes') }), 0, 'they are not');
+is(query($node, q(SELECT string_agg(detail ~ '3002|3003' || ' ' || skipped_by, ', ') FROM dbmazz.skipped_rows)),
+	'true postgres, true postgres', 'who skipped what is kept');
+like(slurp_file($node->logfile), qr/a row of target table "notes" is skipped\n.*\(id\)=\(3002\)/, 'and in the log');
+isnt($node->psql('postgres', q(SELECT dbmazz.retry_batch('shop', 'notes')), stderr => \$stderr), 0, 'nothing to retry');
+like($stderr, qr/target table "notes" of pipeline "shop" is not one that has stopped/, 'says why');
+
 # ---- who may see them -----------------------------------------------------------------------------------------
 
-query($node, 'CREATE ROLE reader LOGIN; GRANT USAGE ON SCHEMA dbmazz TO reader; GRANT pg_monitor TO reader');
+query($node, 'CREATE ROLE reader LOGIN; GRANT USAGE ON SCHEMA dbmazz TO reader; GRANT pg_monitor TO reader;
+	GRANT SELECT ON dbmazz.dead_letters TO reader');
 is($node->safe_psql('postgres', 'SET ROLE reader; SELECT count(*) FROM dbmazz.dead_letters'), 0,
 	'others see none');
 is(scalar $node->psql('postgres', 'SET ROLE reader; SELECT count(*) FROM dbmazz.dead_letter'), 3,
 	'nor the table');
 query($node, q(CREATE ROLE boss; GRANT boss TO reader; UPDATE dbmazz.pipeline SET owner = 'boss'));
-is($node->safe_psql('postgres', 'SET ROLE reader; SELECT count(*) FROM dbmazz.dead_letters'), 500,
+is($node->safe_psql('postgres', 'SET ROLE reader; SELECT count(*) FROM dbmazz.dead_letters'), 801,
 	'those who may act for the owner see all');
 
 unlike(slurp_file($node->logfile), qr/TRAP|PANIC|terminating any other/, 'the server was not harmed');

@@ -6,7 +6,7 @@ import time
 
 import psycopg
 
-from .schema import literal
+from .schema import ident, literal
 
 # of conflicts with another session, and of keys that are there already
 EXPECTED = {"23505", "40P01", "40001", "55P03"}
@@ -73,7 +73,7 @@ class Session(threading.Thread):
         forms = {self.single: 40, self.several: 40, self.rolled_back: 4}
         for feature, form, weight in (("savepoints", self.savepoints, 12), ("subtransactions", self.exceptions, 4),
                                       ("subtransactions", self.nested, 1), ("prepared", self.two_phase, 5),
-                                      ("big", self.big, 0.25)):
+                                      ("copy", self.copy, 2), ("big", self.big, 0.25)):
             if feature in self.features:
                 forms[form] = weight
         form = self.rng.choices(list(forms), list(forms.values()))[0]
@@ -198,6 +198,30 @@ class Session(threading.Thread):
                 self.execute(f"DELETE FROM {table.quoted} WHERE ({table.key_list()}) NOT IN ({keep})")
         self.execute("COMMIT")
 
+    def copy(self):
+        """COPY, then changes of some of its rows in the same transaction."""
+        rng = self.rng
+        table = rng.choice(self.tables)
+        columns = table.settable()
+        first = rng.randrange(2 * BIG, 3 * BIG)
+        numbers = range(first, first + rng.randint(1, 4 if table.large or len(columns) > 60 else 60))
+        names = ", ".join(c.quoted for c in table.keys + columns)
+        sql = f"COPY {table.quoted} ({names}) FROM STDIN"
+        self.execute("BEGIN")
+        with self.connection.cursor() as cursor, cursor.copy(sql) as copy:
+            for number in numbers:
+                row = table.key_texts(number) + [c.text(rng) for c in columns]
+                self.log.write(self.number, f"{sql}; -- {row}")
+                copy.write_row(row)
+        self.pending += len(numbers)
+        if not self.schema.inserts_only:
+            some = [table.key(number) for number in numbers if rng.random() < 0.3]
+            if some:
+                self.execute(f"UPDATE {table.quoted} SET {self.assignments(table)} WHERE {self.where(table, some)}")
+            if len(some) > 1:
+                self.execute(f"DELETE FROM {table.quoted} WHERE {self.where(table, some[1:])}")
+        self.execute("COMMIT")
+
     # -- statements --------------------------------------------------------
 
     def statement(self, most=20):
@@ -207,12 +231,22 @@ class Session(threading.Thread):
         if self.schema.inserts_only:
             return self.insert(table, most)
         if "truncate" in self.features and self.rng.random() < 0.004:
-            return f"TRUNCATE {table.quoted}"
+            return self.truncate(table)
         kinds = [(self.insert, 40), (self.update, 36), (self.delete, 12)]
         if table.key_updates:
             kinds.append((self.update_key, 12))
         kind = self.rng.choices([k for k, _ in kinds], [w for _, w in kinds])[0]
         return kind(table, 1 if table.large and self.rng.random() < 0.7 else most)
+
+    def truncate(self, table):
+        rng = self.rng
+        if table.partition and not self.schema.via_root and rng.random() < 0.4:
+            leaf = rng.choice(list(table.partition["leaves"]))
+            return f"TRUNCATE {ident(table.schema)}.{ident(leaf)}"
+        tables = [table] if rng.random() < 0.6 else rng.sample(self.tables, 2)
+        cascades = any(t.referenced for t in tables) or rng.random() < 0.2
+        return (f"TRUNCATE {', '.join(t.quoted for t in tables)}"
+                f"{rng.choice(['', ' RESTART IDENTITY', ' CONTINUE IDENTITY'])}{' CASCADE' if cascades else ''}")
 
     def index(self, table):
         """A few keys are changed all the time."""

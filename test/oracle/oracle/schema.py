@@ -13,6 +13,8 @@ ODD_NAMES = ["Mixed Case", "tàblé_日本", "we\"ird", "a.b?d&e=f%41#g", "sp ac
 # StarRocks wants names of databases and tables from a smaller alphabet
 ODD_TABLES = ["Mixed Case", "tàblé_日本", "Orders", "ÜBER", "_under", "T" * 63, "ñ" * 31]
 
+REFERENCE = "refers to"
+
 
 def ident(name):
     return '"' + name.replace('"', '""') + '"'
@@ -57,10 +59,13 @@ class Column:
     def width(self):
         return max((len(value.encode()) for value in self.pool if value), default=0)
 
-    def value(self, rng):
+    def text(self, rng):
         if rng.random() < 0.03 and not self.type.large:
-            return literal(self.type.make(rng))
-        return literal(rng.choice(self.pool))
+            return self.type.make(rng)
+        return rng.choice(self.pool)
+
+    def value(self, rng):
+        return literal(self.text(rng))
 
 
 @dataclass
@@ -77,21 +82,28 @@ class Table:
     large: bool = False
     key_updates: bool = True
     order: list = field(default_factory=list)   # all columns as they are declared
+    parent: "Table | None" = None       # of a foreign key, all of whose values are NULL
+    referenced: bool = False
 
     @property
     def quoted(self):
         return f"{ident(self.schema)}.{ident(self.name)}"
 
-    def key(self, i):
-        """The literals of the i-th key."""
+    def key_texts(self, i):
+        """The i-th key."""
         out = []
         for position, column in enumerate(self.keys):
             last = position == len(self.keys) - 1
             size = min(column.type.keys, 7)
-            out.append(literal(column.type.key(i if last else i % size)))
+            out.append(column.type.key(i if last else i % size))
             if not last:
                 i //= size
         return out
+
+    def key(self, i):
+        """The literals of the i-th key; to compare domains with, they need their types."""
+        return [literal(text) + (f"::{c.type.sql}" if c.type.sql.startswith("public.") else "")
+                for c, text in zip(self.keys, self.key_texts(i))]
 
     def loses_values(self):
         """May a change that brings a row into the filter come without the row's large values?"""
@@ -131,6 +143,9 @@ class Table:
             for column in self.columns:
                 if column.storage:
                     out.append(f"ALTER TABLE {table} ALTER {column.quoted} SET STORAGE {column.storage}")
+        if self.parent:
+            out.append(f"ALTER TABLE {self.quoted} ADD FOREIGN KEY ({ident(REFERENCE)}) "
+                       f"REFERENCES {self.parent.quoted} ({self.parent.key_list()})")
         return out
 
     def _physical(self):
@@ -215,6 +230,24 @@ class Maker:
         if "arrays" in self.features:
             usable = [t for t in self.basic + self.more if t.element]
             self.more += [values.array_of(t) for t in self.rng.sample(usable, 12)]
+        if "deep" in self.features:
+            self._deep()
+
+    def _deep(self):
+        """Types over types over types."""
+        statement, ranges = values.own_range()
+        self.prepare.append(statement)
+        self.more += ranges + [values.array_of(t) for t in ranges]
+        for number in range(2):
+            base = self.rng.choice([t for t in self.more if t.element])
+            name = f"public.deep{number}"
+            self.prepare.append(f"CREATE DOMAIN {name} AS {base.sql}")
+            domain = replace(base, sql=name, key=None, respell=None, hashable=False)
+            members = self.rng.sample(self.more, 2) + [domain]
+            body = ", ".join(f"m{i} {m.sql}" for i, m in enumerate(members))
+            self.prepare.append(f"CREATE TYPE public.tree{number} AS ({body})")
+            tree = values.composite(f"public.tree{number}", members)
+            self.more += [domain, tree, values.array_of(domain), values.array_of(tree)]
 
     def _domains(self):
         for number in range(4):
@@ -265,6 +298,7 @@ class Maker:
             name = self.name("t", number, ODD_TABLES)
             self.names = set()
             tables.append(self.table(self.rng.choice(schemas), name, number, via_root, inserts_only))
+        self.add_references(tables)
         template = "{schema}_{table}" if self.rng.random() < 0.3 else "{table}"
         return Schema(self.prepare, tables, via_root, inserts_only, template)
 
@@ -332,6 +366,18 @@ class Maker:
             if column.type.sql in ("text", "bytea", "varchar") and self.rng.random() < 0.5:
                 column.storage = "EXTERNAL"
             table.columns.append(column)
+
+    def add_references(self, tables):
+        """For TRUNCATE with CASCADE; the columns are NULL, so that changes are as free as before."""
+        parent = next((t for t in tables if len(t.keys) == 1 and t.partition is None), tables[-1])
+        for table in tables[tables.index(parent) + 1:]:
+            if self.on("truncate", 0.5):
+                table.parent = parent
+                parent.referenced = True
+                column = Column(REFERENCE, Type(parent.keys[0].type.sql, lambda rng: None))
+                column.fill(self.rng, ())
+                table.columns.append(column)
+                table.order.append(column)
 
     def add_identity(self, table, inserts_only):
         if inserts_only:

@@ -33,7 +33,8 @@ class Trouble(threading.Thread):
         self.counts = {}
         self.actions = []
         for feature, action, weight in (("restarts", self.restart, 2), ("terminations", self.terminate, 3),
-                                        ("faults", self.fault, 3), ("columns", self.add_column, 2)):
+                                        ("faults", self.fault, 3), ("columns", self.add_column, 2),
+                                        ("rewrites", self.rewrite, 1)):
             if feature in features:
                 self.actions += [action] * weight
 
@@ -63,6 +64,10 @@ class Trouble(threading.Thread):
 
     def fault(self):
         self.world.sandbox.fault(**self.rng.choice(FAULTS), count=self.rng.randint(1, 3))
+
+    def rewrite(self):
+        """Rows move to another file, and are no change."""
+        self.try_alter(f"VACUUM FULL {self.rng.choice(self.schema.tables).quoted}")
 
     def add_column(self):
         """The target's tables first, then the subscriber's, then ours: as the README says."""

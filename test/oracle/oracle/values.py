@@ -25,6 +25,7 @@ class Type:
     large: bool = False                 # values are kept out of line
     hashable: bool = True
     element: bool = True                # there are arrays of it
+    delimiter: str = ","                # between elements of those
     respell: Callable | None = None     # another text of an equal key
 
 
@@ -193,6 +194,7 @@ def _numbers():
              odd=_one_of("NaN", "Infinity", "-Infinity"), respell=lambda i: f"{i}.00"),
         numeric(5, 2), numeric(10, 0), numeric(18, 18), numeric(38, 10), numeric(38, 0), numeric(39, 3),
         numeric(100, 50),
+        Type("numeric(3,5)", lambda rng: f"{rng.choice(['', '-'])}0.00{rng.randrange(1000):03}"),
         # 999950 would be rounded to 10^6, which is out of its range
         Type("numeric(4,-2)", _integer(-999949, 999949), key=lambda i: str(i * 100), keys=9000),
         Type("money", _mostly(small, "-92233720368547758.08", "92233720368547758.07", "0.01"), key=lambda i: str(i),
@@ -200,6 +202,8 @@ def _numbers():
         Type("int4range", _range(small, float), key=lambda i: f"[{i},{i + 5})"),
         Type("int8range", _range(_integer(-2**62, 2**62), float)), Type("numrange", _range(small, float)),
         Type("int8multirange", _multirange(_range(small, float))),
+        Type("int4multirange", _multirange(_range(small, float))),
+        Type("nummultirange", _multirange(_range(small, float))),
         Type("xid", _integer(0, 2**32 - 1), hashable=True), Type("xid8", _integer(0, 2**64 - 1)),
         Type("pg_lsn", _one_of("0/0", "16/B374D848", "FFFFFFFF/FFFFFFFF"), key=lambda i: f"{i:X}/{i * 3:X}"),
         Type("tid", lambda rng: f"({rng.randrange(1000)},{rng.randrange(200)})"),
@@ -220,7 +224,7 @@ def _strings():
     return [
         Type("text", texts.text, key=word), Type("varchar", texts.text, key=lambda i: f"'{i}\t"),
         sized("varchar", 1), sized("varchar", 40), sized("varchar", 3000),
-        sized("char", 1), sized("char", 20), sized("char", 7),
+        sized("char", 1), sized("char", 20), sized("char", 7), Type("bpchar", texts.text),
         Type("name", lambda rng: texts.text(rng, 15), key=lambda i: f"Name {i}"),
         Type('"char"', lambda rng: rng.choice(" azAZ09'\"\\~{"), key=lambda i: chr(65 + i), keys=26),
         Type("uuid", lambda rng: str(uuid.UUID(int=rng.getrandbits(128))),
@@ -229,6 +233,7 @@ def _strings():
         Type("xml", texts.xml, hashable=False),
         Type("json", texts.json, odd=_one_of(*_ODD_JSON, *_ODD_JSONB), hashable=False),
         Type("jsonb", texts.json, odd=_one_of(*_ODD_JSONB)),
+        Type("bit", _one_of("0", "1"), hashable=False),
         Type("bit(8)", lambda rng: _bits(rng, 8), key=lambda i: f"{i:08b}", keys=256, hashable=False),
         Type("bit varying(70)", lambda rng: _bits(rng, rng.randint(0, 70)), key=lambda i: f"{i:b}", hashable=False),
         Type("varbit", lambda rng: _bits(rng, rng.randint(0, 200)), hashable=False),
@@ -269,12 +274,17 @@ def _times():
         Type("daterange", _range(_date, str)), Type("tsrange", _range(_stamp, str)),
         Type("tstzrange", _range(lambda rng: _stamp(rng) + "+00", str)),
         Type("datemultirange", _multirange(_range(_date, str))),
+        Type("tsmultirange", _multirange(_range(_stamp, str))),
+        Type("tstzmultirange", _multirange(_range(lambda rng: _stamp(rng) + "+00", str))),
+        Type("timestamp(0)", lambda rng: _stamptz(rng)[:19], odd=far_stamp),
+        Type("timetz(3)", lambda rng: _time(rng) + _zone(rng)),
+        Type("interval year to month", lambda rng: f"{rng.randint(-900, 900)} years {rng.randint(0, 11)} mons"),
     ]
 
 
 def _shapes():
     return [
-        Type("point", _point, hashable=False), Type("box", _points(2), hashable=False, element=False),
+        Type("point", _point, hashable=False), Type("box", _points(2), hashable=False, delimiter=";"),
         Type("lseg", lambda rng: f"[{_point(rng)},{_point(rng)}]", hashable=False),
         Type("polygon", _points(4), hashable=False), Type("path", _path, hashable=False),
         Type("line", lambda rng: f"{{{rng.randint(1, 9)},{rng.uniform(-5, 5)},{rng.randint(0, 3)}}}", hashable=False),
@@ -299,10 +309,11 @@ def basic():
 
 def array_of(element):
     """One and more dimensions, own lower bounds, NULL, empty."""
-    # boxes have another delimiter, and are left out
+    between = element.delimiter
+
     def items(rng, count):
-        return "{" + ",".join("NULL" if rng.random() < 0.15 else texts.quote_item(element.make(rng))
-                              for _ in range(count)) + "}"
+        return "{" + between.join("NULL" if rng.random() < 0.15 else texts.quote_item(element.make(rng))
+                                  for _ in range(count)) + "}"
 
     def make(rng):
         kind = rng.random()
@@ -310,7 +321,7 @@ def array_of(element):
             return "{}"
         count = rng.randint(1, 5)
         if kind < 0.3:
-            return "{" + ",".join(items(rng, count) for _ in range(rng.randint(1, 3))) + "}"
+            return "{" + between.join(items(rng, count) for _ in range(rng.randint(1, 3))) + "}"
         if kind < 0.45:
             low = rng.randint(-3, 9)
             return f"[{low}:{low + count - 1}]={items(rng, count)}"
@@ -328,6 +339,23 @@ def composite(sql, members):
     return Type(sql, make, hashable=all(m.hashable for m in members))
 
 
+def own_range():
+    """Statement and types: a range of texts, and its multirange."""
+    word = lambda rng: "".join(rng.choices("abÄ\u65e5 z", k=rng.randint(1, 5)))
+    one = _range(word, str.encode)
+    return ('CREATE TYPE public.span AS RANGE (subtype = text, collation = "C", multirange_type_name = public.spans)',
+            [Type("public.span", one, hashable=False), Type("public.spans", _multirange(one), hashable=False)])
+
+
+def _cube(rng):
+    return ",".join(f"({rng.randint(-9, 9)}, {rng.uniform(-9, 9)})" for _ in range(rng.randint(1, 2)))
+
+
 def extensions():
-    return {"hstore": Type("public.hstore", _hstore), "citext": Type(
-        "public.citext", texts.text, key=lambda i: f"Cit{i}", respell=lambda i: f"cIT{i}")}
+    labels = lambda rng: ".".join(rng.choices(["Top", "a_1", "Z9"], k=rng.randint(0, 5)))
+    return {
+        "ltree": Type("public.ltree", labels, hashable=False),
+        "cube": Type("public.cube", _cube, hashable=False),
+        "hstore": Type("public.hstore", _hstore),
+        "citext": Type("public.citext", texts.text, key=lambda i: f"Cit{i}", respell=lambda i: f"cIT{i}"),
+    }

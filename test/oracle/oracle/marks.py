@@ -8,21 +8,15 @@ import json
 from .policy import FORMATS
 from .schema import ident, literal
 
-# format() is the type's output function; a cast to text is not that for all types
+# hstore(record) has the texts that the types' output functions make
 _FUNCTION = """
+CREATE EXTENSION IF NOT EXISTS hstore SCHEMA public;
 CREATE SCHEMA marks;
 CREATE TABLE marks.gone (relation text, key text, columns jsonb, PRIMARY KEY (relation, key));
 
-CREATE FUNCTION marks.texts(relation oid, any_row record) RETURNS jsonb LANGUAGE plpgsql {settings} AS $$
-DECLARE
-    items text;
-    made jsonb;
+CREATE FUNCTION marks.texts(any_row record) RETURNS jsonb LANGUAGE plpgsql {settings} AS $$
 BEGIN
-    SELECT string_agg(format('%L, CASE WHEN num_nulls(($1).%I) = 0 THEN format(''%%s'', ($1).%I) END',
-                             attname, attname, attname), ', ')
-    INTO items FROM pg_attribute WHERE attrelid = relation AND attnum > 0 AND NOT attisdropped;
-    EXECUTE 'SELECT jsonb_object(ARRAY[' || items || ']::text[])' INTO made USING any_row;
-    RETURN made;
+    RETURN public.hstore_to_jsonb(public.hstore(any_row));
 END $$;
 
 CREATE FUNCTION marks.note() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -35,8 +29,8 @@ BEGIN
         DELETE FROM marks.gone WHERE relation = TG_ARGV[0];
         RETURN NULL;
     END IF;
-    before := marks.texts(TG_RELID, OLD);
-    after := CASE WHEN TG_OP = 'UPDATE' THEN marks.texts(TG_RELID, NEW) END;
+    before := marks.texts(OLD);
+    after := CASE WHEN TG_OP = 'UPDATE' THEN marks.texts(NEW) END;
     SELECT jsonb_agg(before -> name ORDER BY n)::text INTO was
     FROM jsonb_array_elements_text(TG_ARGV[1]::jsonb) WITH ORDINALITY k(name, n)
     HAVING after IS NULL OR bool_or(before -> name IS DISTINCT FROM after -> name);
@@ -61,12 +55,17 @@ def watch(connection, schema):
         keys = json.dumps([c.name for c in table.keys])
         for relation in table.relations(schema.via_root):
             name = _name(relation)
+            old, new = (", ".join(f"{row}.{c.quoted}" for c in table.keys) for row in ("OLD", "NEW"))
             call = f"EXECUTE FUNCTION marks.note({literal(name)}, {literal(keys)})"
             connection.execute(
-                f"CREATE TRIGGER marks BEFORE UPDATE OR DELETE ON {name} FOR EACH ROW {call};"
+                f"CREATE TRIGGER marks BEFORE DELETE ON {name} FOR EACH ROW {call};"
+                # by the bytes: keys that are equal may have several texts
+                f"CREATE TRIGGER marks_key BEFORE UPDATE ON {name} FOR EACH ROW"
+                f" WHEN (ROW({old})::record OPERATOR(pg_catalog.*<>) ROW({new})::record) {call};"
                 f"CREATE TRIGGER marks_all BEFORE TRUNCATE ON {name} FOR EACH STATEMENT {call};"
                 # the apply worker is a replica
                 f"ALTER TABLE {name} ENABLE ALWAYS TRIGGER marks;"
+                f"ALTER TABLE {name} ENABLE ALWAYS TRIGGER marks_key;"
                 f"ALTER TABLE {name} ENABLE ALWAYS TRIGGER marks_all")
 
 

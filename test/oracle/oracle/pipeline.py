@@ -98,9 +98,16 @@ class Subscriber:
             " WITH (create_slot = false, slot_name = 'subscriber', copy_data = false, streaming = off)")
 
     def wait(self, source, lsn):
-        wait_until("the subscriber", PATIENCE, lambda: value(
-            source, f"SELECT confirmed_flush_lsn >= '{lsn}' FROM pg_replication_slots"
-            " WHERE slot_name = 'subscriber'") == "t")
+        """However slow it is, as long as it goes on."""
+        deadline, before = time.monotonic() + PATIENCE, None
+        while value(source, f"SELECT confirmed_flush_lsn >= '{lsn}' FROM pg_replication_slots"
+                            " WHERE slot_name = 'subscriber'") != "t":
+            now = value(self.connection, "SELECT received_lsn FROM pg_stat_subscription WHERE relid IS NULL")
+            if now != before:
+                deadline, before = time.monotonic() + PATIENCE, now
+            if time.monotonic() > deadline:
+                raise OracleError(f"the subscriber did not go on for {PATIENCE} s; see the server's log")
+            time.sleep(0.02)
 
 
 def target_ddl(connection, schema, name):

@@ -143,10 +143,14 @@ class Table:
             for column in self.columns:
                 if column.storage:
                     out.append(f"ALTER TABLE {table} ALTER {column.quoted} SET STORAGE {column.storage}")
-        if self.parent:
-            out.append(f"ALTER TABLE {self.quoted} ADD FOREIGN KEY ({ident(REFERENCE)}) "
-                       f"REFERENCES {self.parent.quoted} ({self.parent.key_list()})")
         return out
+
+    def reference(self):
+        """The statement for the foreign key; a subscriber would refuse to truncate what the publisher may."""
+        if not self.parent:
+            return []
+        return [f"ALTER TABLE {self.quoted} ADD FOREIGN KEY ({ident(REFERENCE)}) "
+                f"REFERENCES {self.parent.quoted} ({self.parent.key_list()})"]
 
     def _physical(self):
         leaves = [(self.schema, leaf) for leaf in self.partition["leaves"]] if self.partition else []

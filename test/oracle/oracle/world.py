@@ -135,7 +135,7 @@ class World:
         return value(self.source, "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')")
 
     def create(self, table):
-        for statement in table.ddl():
+        for statement in table.ddl() + table.reference():
             self.log.write("schema", statement)
             self.source.execute(statement)
         for relation in table.relations(self.schema.via_root):

@@ -116,6 +116,9 @@ dbmazz_checkpointer_step(DbmazzCheckpointer *c, XLogRecPtr shipped_lsn,
 	if (position > c->written &&
 		(dirty || position - c->written >= (uint64) wal_segment_size))
 		write_row(c, position);
+	/* all rows of this process that the LSN relies on are before that */
+	pg_atomic_write_u64(&c->p->durable_row_lsn, XactLastCommitEnd);
+	pg_write_barrier();
 	pg_atomic_write_u64(&c->p->durable_lsn,
 						dbmazz_checkpoint_floor(c->written, tables_floor));
 	DBMAZZ_DEBUG_POINT("lsn_published");

@@ -322,6 +322,11 @@ dbmazz_check_settings(const DbmazzPipelineRow *row)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg(DBMAZZ_NO_ORIGIN_FILTER),
 				 errhint(DBMAZZ_NO_ORIGIN_FILTER_HINT)));
+	if (!DBMAZZ_HAVE_FAILOVER && dbmazz_guc_flag(row->settings, "failover"))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg(DBMAZZ_NO_FAILOVER),
+				 errhint(DBMAZZ_NO_FAILOVER_HINT)));
 	dbmazz_error_reset(&error);
 	if (!dbmazz_guc_fit(row->settings, &error))
 		dbmazz_report(ERROR, ERRCODE_INVALID_PARAMETER_VALUE, NULL, &error);

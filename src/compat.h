@@ -15,7 +15,10 @@
 #include "miscadmin.h"
 #include "replication/message.h"
 #include "replication/slot.h"
+#include "replication/walsender_private.h"
+#include "storage/condition_variable.h"
 #include "storage/proc.h"
+#include "storage/spin.h"
 #include "utils/acl.h"
 #include "utils/guc.h"
 #include "utils/rel.h"
@@ -26,7 +29,21 @@
 #error "dbmazz supports PostgreSQL 15 to 18"
 #endif
 
-/* 17 added "failover" and "synced". */
+/*
+ * 17 has slots that standbys keep a copy of.  The texts are for whoever finds
+ * that this server has not: a session, or the decoder.
+ */
+#define DBMAZZ_NO_FAILOVER \
+	"this server has no failover slots"
+#define DBMAZZ_NO_FAILOVER_HINT \
+	"dbmazz.failover = on needs PostgreSQL 17 or newer; set failover to off."
+#if PG_VERSION_NUM >= 170000
+#define DBMAZZ_HAVE_FAILOVER true
+#else
+#define DBMAZZ_HAVE_FAILOVER false
+#endif
+
+/* 17 added "failover" and "synced"; a slot here is never made as either. */
 static inline void
 dbmazz_slot_create_compat(const char *name, ReplicationSlotPersistency how)
 {
@@ -34,6 +51,52 @@ dbmazz_slot_create_compat(const char *name, ReplicationSlotPersistency how)
 	ReplicationSlotCreate(name, true, how, false, false, false);
 #else
 	ReplicationSlotCreate(name, true, how, false);
+#endif
+}
+
+/* Let standbys keep a copy of the slot that this process has, or not. */
+static inline void
+dbmazz_slot_set_failover_compat(bool failover)
+{
+#if PG_VERSION_NUM >= 170000
+	if (MyReplicationSlot->data.failover == failover)
+		return;
+	SpinLockAcquire(&MyReplicationSlot->mutex);
+	MyReplicationSlot->data.failover = failover;
+	SpinLockRelease(&MyReplicationSlot->mutex);
+	ReplicationSlotMarkDirty();
+	ReplicationSlotSave();
+#endif
+}
+
+/*
+ * Have the standbys of synchronized_standby_slots all WAL up to 'lsn'?  Problems
+ * with these slots are reported at 'elevel'.  To sleep until that may have
+ * changed: begin, look once more, wait on the latch, end.
+ */
+static inline bool
+dbmazz_standbys_have_compat(XLogRecPtr lsn, int elevel)
+{
+#if PG_VERSION_NUM >= 170000
+	return StandbySlotsHaveCaughtup(lsn, elevel);
+#else
+	return true;
+#endif
+}
+
+static inline void
+dbmazz_standbys_wait_begin_compat(void)
+{
+#if PG_VERSION_NUM >= 170000
+	ConditionVariablePrepareToSleep(&WalSndCtl->wal_confirm_rcv_cv);
+#endif
+}
+
+static inline void
+dbmazz_standbys_wait_end_compat(void)
+{
+#if PG_VERSION_NUM >= 170000
+	ConditionVariableCancelSleep();
 #endif
 }
 

@@ -41,6 +41,7 @@
 #define UNFLUSHED_MS	5		/* a commit is known but not flushed yet */
 #define TICK_RECORDS	1024	/* look at the clock at least this often */
 #define HEALTHY_MS		10000
+#define STANDBY_WORD_MS	60000	/* between words on standbys that are missing */
 
 /* The session; callbacks of the WAL reader get no better place for it. */
 static struct
@@ -49,11 +50,42 @@ static struct
 	const DbmazzDecoderOps *ops;	/* NULL while a slot is made */
 	uint32		wait_event;
 	XLogRecPtr	confirmed;
+	bool		has_standbys;	/* the slot is a failover slot */
+	XLogRecPtr	standbys_have;	/* WAL that all of them have confirmed */
+	XLogRecPtr	standbys_goal;	/* what we ask for */
+	TimestampTz standbys_word;	/* last word on missing ones */
 	TimestampTz began;
 	const char *publication;
 	bool		has_publication;	/* as far as is known */
 	LogicalDecodeChangeCB change_cb;	/* pgoutput's */
 }			session;
+
+/*
+ * Where decoding may go: with a failover slot not beyond what the standbys have,
+ * else the target would have changes that a promoted standby has not.  A goal is
+ * kept until it is reached, so that it is reached while WAL is written.
+ */
+static XLogRecPtr
+readable_upto(TimeLineID *tli)
+{
+	XLogRecPtr	flushed = GetFlushRecPtr(tli);
+	TimestampTz now;
+	bool		has_word;
+
+	if (!session.has_standbys)
+		return flushed;
+	if (session.standbys_goal <= session.standbys_have)
+		session.standbys_goal = flushed;
+	now = GetCurrentTimestamp();
+	has_word = TimestampDifferenceExceeds(session.standbys_word, now,
+										  STANDBY_WORD_MS);
+	if (dbmazz_standbys_have_compat(session.standbys_goal,
+									has_word ? WARNING : DEBUG1))
+		session.standbys_have = session.standbys_goal;
+	else if (has_word)
+		session.standbys_word = now;
+	return Min(flushed, session.standbys_have);
+}
 
 void
 dbmazz_decoder_confirm(void *arg)
@@ -62,6 +94,12 @@ dbmazz_decoder_confirm(void *arg)
 	XLogRecPtr	lsn = pg_atomic_read_u64(&p->durable_lsn);
 
 	if (lsn <= session.confirmed)
+		return;
+
+	/* a standby that has the slot there must have the row as well */
+	pg_read_barrier();
+	if (session.has_standbys &&
+		pg_atomic_read_u64(&p->durable_row_lsn) > session.standbys_have)
 		return;
 	LogicalConfirmReceivedLocation(lsn);
 	/* the server does this only when the catalog xmin moved as well */
@@ -95,7 +133,9 @@ wait_for_wal(XLogRecPtr wanted)
 
 	/* arm, then look once more: a commit in between is not missed */
 	dbmazz_wakeup_arm(p);
-	if (GetFlushRecPtr(NULL) < wanted)
+	if (session.has_standbys)
+		dbmazz_standbys_wait_begin_compat();
+	if (readable_upto(NULL) < wanted)
 	{
 		if (pg_atomic_read_u64(&dbmazz_shmem->commit_lsn) >= wanted)
 			nap = Min(nap, UNFLUSHED_MS);
@@ -104,6 +144,8 @@ wait_for_wal(XLogRecPtr wanted)
 						 nap, session.wait_event);
 		ResetLatch(MyLatch);
 	}
+	if (session.has_standbys)
+		dbmazz_standbys_wait_end_compat();
 	dbmazz_wakeup_disarm(p);
 }
 
@@ -123,7 +165,7 @@ page_read(XLogReaderState *state, XLogRecPtr page, int len,
 
 	for (;;)
 	{
-		upto = GetFlushRecPtr(&tli);
+		upto = readable_upto(&tli);
 		XLogReadDetermineTimeline(state, page, len, tli);
 		if (state->currTLI != tli)
 		{
@@ -293,6 +335,17 @@ fix_settings(void)
 					PGC_S_OVERRIDE);
 }
 
+/* What start_pipeline() refuses, but the server's value may change later. */
+static void
+fail_setting(const char *message, const char *hint)
+{
+	DbmazzError error;
+
+	dbmazz_error_set(&error, DBMAZZ_ERR_UNSUPPORTED, 0, "%s", message);
+	dbmazz_error_hint(&error, "%s", hint);
+	dbmazz_worker_fail(session.p, &error);
+}
+
 static List *
 add_option(List *options, char *name, const char *value)
 {
@@ -304,21 +357,25 @@ static List *
 plugin_options(const DbmazzPipelineRow *row)
 {
 	List	   *options = NIL;
-	DbmazzError error;
 
 	options = add_option(options, "proto_version", "1");
 	options = add_option(options, "publication_names",
 						 quote_identifier(row->publication));
 	if (dbmazz_origin == DBMAZZ_ORIGIN_ANY)
 		return options;
-	if (DBMAZZ_HAVE_ORIGIN_FILTER)
-		return add_option(options, "origin", "none");
+	if (!DBMAZZ_HAVE_ORIGIN_FILTER)
+		fail_setting(DBMAZZ_NO_ORIGIN_FILTER, DBMAZZ_NO_ORIGIN_FILTER_HINT);
+	return add_option(options, "origin", "none");
+}
 
-	/* start_pipeline() refuses that, but the server's value may change later */
-	dbmazz_error_set(&error, DBMAZZ_ERR_UNSUPPORTED, 0,
-					 DBMAZZ_NO_ORIGIN_FILTER);
-	dbmazz_error_hint(&error, "%s", DBMAZZ_NO_ORIGIN_FILTER_HINT);
-	dbmazz_worker_fail(session.p, &error);
+/* The slot is ours; make it what dbmazz.failover says. */
+static void
+set_failover(void)
+{
+	if (dbmazz_failover && !DBMAZZ_HAVE_FAILOVER)
+		fail_setting(DBMAZZ_NO_FAILOVER, DBMAZZ_NO_FAILOVER_HINT);
+	dbmazz_slot_set_failover_compat(dbmazz_failover);
+	session.has_standbys = dbmazz_failover;
 }
 
 static LogicalDecodingContext *
@@ -338,6 +395,7 @@ begin_session(const DbmazzPipelineRow *row, XLogRecPtr start_lsn,
 				  "Somebody advanced or re-created the slot, so changes were "
 				  "skipped. " DBMAZZ_REPAIR_HINT);
 	pg_atomic_write_u64(&session.p->confirmed_lsn, session.confirmed);
+	set_failover();
 
 	ctx = CreateDecodingContext(start_lsn, plugin_options(row), false,
 								XL_ROUTINE(.page_read = page_read,

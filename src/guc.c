@@ -97,6 +97,7 @@ int			dbmazz_on_bad_row;
 int			dbmazz_max_dead_letters;
 int			dbmazz_origin;
 bool		dbmazz_audit_columns;
+bool		dbmazz_failover;
 int			dbmazz_restart_max_delay_ms;
 
 static int	starrocks_connect_timeout_ms;
@@ -337,6 +338,9 @@ static const BoolSetting bool_settings[] = {
 	{"audit_columns",
 		"Whether rows carry columns that tell how and when they changed.",
 	&dbmazz_audit_columns, false, DBMAZZ_OVERRIDE_OWNER},
+	{"failover",
+		"Whether standbys keep a copy of the slot, for a promotion.",
+	&dbmazz_failover, false, DBMAZZ_OVERRIDE_OWNER},
 	{"starrocks_tls_verify",
 		"Whether the certificate of StarRocks is checked.",
 	&starrocks_tls_verify, true, DBMAZZ_OVERRIDE_SET}

@@ -68,6 +68,7 @@ extern int	dbmazz_max_dead_letters;
 extern int	dbmazz_origin;		/* DbmazzOrigin */
 extern int	dbmazz_change_log;	/* DbmazzChangeLog */
 extern bool dbmazz_audit_columns;
+extern bool dbmazz_failover;
 
 /* of the server, not of a pipeline */
 extern int	dbmazz_restart_max_delay_ms;

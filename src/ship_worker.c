@@ -269,6 +269,7 @@ let_go(Ship *s)
 	pg_atomic_write_u64(&p->stream_lsn, s->checkpoint->lsn);
 	pg_atomic_write_u64(&p->start_lsn, start);
 	pg_atomic_write_u64(&p->position, start);
+	pg_atomic_write_u64(&p->durable_row_lsn, XactLastCommitEnd);
 	pg_atomic_write_u64(&p->durable_lsn, floor);
 	pg_atomic_write_u64(&p->epoch, s->checkpoint->epoch);
 	pg_write_barrier();

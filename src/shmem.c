@@ -93,6 +93,7 @@ pipeline_init(DbmazzPipeline *p)
 	pg_atomic_init_u64(&p->decoded_time, 0);
 	pg_atomic_init_u64(&p->position, 0);
 	pg_atomic_init_u64(&p->durable_lsn, 0);
+	pg_atomic_init_u64(&p->durable_row_lsn, 0);
 	pg_atomic_init_u64(&p->confirmed_lsn, 0);
 	pg_atomic_init_u64(&p->oldest_time, 0);
 	pg_atomic_init_u32(&p->decoder_waits, 0);

@@ -102,6 +102,8 @@ typedef struct DbmazzPipeline
 	pg_atomic_uint64 position;	/* by the shipper: all of it is in the target */
 	pg_atomic_uint64 durable_lsn;	/* by the shipper: committed in the
 									 * checkpoint; the slot may go there */
+	pg_atomic_uint64 durable_row_lsn;	/* by the shipper, before it raises
+										 * durable_lsn: end of its commit */
 	pg_atomic_uint64 confirmed_lsn; /* by the decoder: where the slot is */
 	pg_atomic_uint64 oldest_time;	/* by the shipper: commit time of the
 									 * oldest change that is not in the

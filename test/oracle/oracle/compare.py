@@ -103,9 +103,10 @@ class Comparison:
             other = have.get(key)
             if other is None:
                 self.differ(side, key, "(all)", row, "no row")
-            elif row != other:
+            elif repr(row) != repr(other):
+                # 0, -0.0 and False are equal only to Python
                 for i in columns:
-                    if row[i] != other[i] or type(row[i]) is not type(other[i]):
+                    if repr(row[i]) != repr(other[i]):
                         self.differ(side, key, self.columns[i], row[i], other[i])
         for key in have.keys() - want.keys():
             self.differ(side, key, "(all)", "no row", have[key])

@@ -43,6 +43,8 @@ def other(base, value):
     if isinstance(value, bool):
         return not value
     if kind(base) in ("float4", "float8"):
+        if value == 0:
+            return -float(value)
         return _next_float(value, *(("<f", "<I") if kind(base) == "float4" else ("<d", "<Q")))
     if isinstance(value, int):
         return value + 1

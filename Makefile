@@ -147,7 +147,7 @@ uninstall-sinks:
 
 # ---- checks ----------------------------------------------------------------
 
-.PHONY: help unit fuzz bench oracle lint format docs dev dev-stop
+.PHONY: help unit fuzz bench oracle chaos lint format docs dev dev-stop
 installcheck:
 	PG_CONFIG='$(PG_CONFIG)' $(srcdir)/test/lib/pg_regress.sh regress $(REGRESS)
 	PG_CONFIG='$(PG_CONFIG)' $(srcdir)/test/lib/pg_regress.sh isolation $(ISOLATION)
@@ -169,6 +169,12 @@ oracle:
 	$(srcdir)/test/oracle/start $(if $(PG),--pg $(PG)) $(if $(KEEP),--keep) \
 		$(if $(SEED),--seeds $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) \
 		$(if $(CHANGES),--changes $(CHANGES)) $(if $(FEATURES),--features=$(FEATURES))
+
+chaos:
+	$(srcdir)/test/chaos/start $(if $(PG),--pg $(PG)) $(if $(KEEP),--keep) \
+		$(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED)) $(if $(LENGTH),--seconds $(LENGTH)) \
+		$(if $(LIMIT),--limit $(LIMIT)) $(if $(DELIVERY),--delivery $(DELIVERY)) \
+		$(if $(RECOVERY),--recovery $(RECOVERY))
 
 lint: all
 	$(srcdir)/test/lint/run
@@ -195,6 +201,9 @@ help:
 	@echo "make bench         benchmarks against pg_recvlogical; BENCH_OPTS=--quick for a short look"
 	@echo "make oracle        random tables and changes, compared with the target: SEED=1-3, MINUTES=,"
 	@echo "                   CHANGES= of each seed, PG=17, FEATURES=+truncate,-faults, KEEP=1"
+	@echo "make chaos         rounds in which everything breaks, compared with the target: ROUNDS=20, SEED=,"
+	@echo "                   LENGTH=seconds of each, LIMIT=minutes, PG=17, DELIVERY=exactly_once, KEEP=1;"
+	@echo "                   RECOVERY=50 measures how long workers that were ended take to come back"
 	@echo "make lint          layers, limits, exports, shell scripts, documentation of settings"
 	@echo "make docs          write the README's tables of types from the C table"
 	@echo "make format        indent the C sources (needs pg_bsd_indent)"

@@ -19,6 +19,7 @@
 
 #include "compat.h"
 #include "core/backoff.h"
+#include "debug_point.h"
 #include "guc.h"
 #include "launcher_scan.h"
 #include "miscadmin.h"
@@ -254,6 +255,7 @@ begin_life(DbmazzPipeline *p, Life *life, TimestampTz now)
 		life->ending = true;
 		return;
 	}
+	DBMAZZ_DEBUG_POINT("life_begun");
 }
 
 static void
@@ -272,6 +274,7 @@ end_life(DbmazzPipeline *p, Life *life, TimestampTz now)
 	LWLockAcquire(dbmazz_registry_lock(), LW_EXCLUSIVE);
 	take_back_segments(p);
 	LWLockRelease(dbmazz_registry_lock());
+	DBMAZZ_DEBUG_POINT("life_ended");
 	life->active = life->ending = false;
 
 	if (p->restart && p->wanted)

@@ -223,6 +223,7 @@ get_slot(Ship *s)
 	dbmazz_catalog_set_slot_state(s->id, DBMAZZ_SLOT_CREATING,
 								  InvalidXLogRecPtr);
 	dbmazz_worker_commit();
+	DBMAZZ_DEBUG_POINT("slot_marked");
 	pg_atomic_write_u32(&p->start_phase, DBMAZZ_START_NEED_SLOT);
 	dbmazz_pipeline_wake(p, DBMAZZ_ROLE_DECODER);
 	dbmazz_worker_show(p, "waiting for the slot");
@@ -238,6 +239,7 @@ get_slot(Ship *s)
 	dbmazz_worker_begin();
 	dbmazz_catalog_set_slot_state(s->id, DBMAZZ_SLOT_CREATED, lsn);
 	dbmazz_worker_commit();
+	DBMAZZ_DEBUG_POINT("slot_recorded");
 	s->checkpoint->start_lsn = s->checkpoint->lsn = lsn;
 	s->checkpoint->slot_state = DBMAZZ_SLOT_CREATED;
 }

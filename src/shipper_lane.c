@@ -324,6 +324,7 @@ cover_label(DbmazzShipper *s, Lane *lane)
 									   old->epoch);
 	}
 	dbmazz_worker_commit();
+	DBMAZZ_DEBUG_POINT("label_covered");
 	list_free_deep(lane->old);
 	lane->old = NIL;
 	lane->durable = lane->sequence;

@@ -84,6 +84,14 @@ case $suite in
 			test/oracle/run --selftest --seeds 3,31 --changes 2000 --minutes 0.4
 		fi
 		;;
+	chaos)
+		# the name of a test is the seed of one round
+		if [ $# -gt 0 ]; then
+			test/chaos/run --rounds 1 --seed "$1"
+		else
+			test/chaos/run --rounds 20 --seed 0 --seconds 3
+		fi
+		;;
 	*)
 		echo "suite.sh: no suite \"$suite\"" >&2
 		exit 2

@@ -3,13 +3,16 @@
 import base64
 import os
 import socket
-import subprocess
+import sys
 import time
 import traceback
 
 from driver import Drive
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "..", "lib"))
+
+from teststand.certificates import make_certificates  # noqa: E402,F401
 EXPECTED_AUTH = "Basic " + base64.b64encode(b"root:geheim").decode()
 
 
@@ -32,24 +35,6 @@ def check(done, outcome, *parts):
 def dead_address():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return "127.0.0.1:%d" % listener.getsockname()[1]
-
-
-def make_certificates(directory):
-    """An authority and a certificate for 127.0.0.1, and a foreign authority."""
-    def openssl(*arguments):
-        subprocess.run(["openssl", *arguments], check=True, cwd=directory,
-                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    for name in ("ca", "foreign"):
-        openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
-                "-subj", f"/CN=test {name}", "-keyout", f"{name}.key", "-out",
-                f"{name}.pem", "-addext", "basicConstraints=critical,CA:TRUE")
-    openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=server",
-            "-keyout", "server.key", "-out", "server.csr")
-    with open(os.path.join(directory, "ext"), "w") as file:
-        file.write("subjectAltName=IP:127.0.0.1\n")
-    openssl("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey",
-            "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "ext",
-            "-out", "server.pem")
 
 
 def run_tests(tests, wanted):

@@ -1,0 +1,1 @@
+"""Chaos: everything breaks at random, and the target must have every row all the same."""

@@ -1,0 +1,53 @@
+"""What the server's log must not have."""
+
+import re
+
+_LINE = re.compile(r"^\S+ \S+ \S+ \[(\d+)\] (\w{5}) ")
+_DIED = re.compile(r"\(PID (\d+)\) was terminated by signal (\d+)")
+_REACHED = re.compile(r'LOG: +debug point "\w+" was reached')
+_REINIT = "terminating any other active server processes"
+# errors that tell of something that cannot be, but for those that were ordered
+_ORDERED = re.compile(r'debug point "\w+" raised an error|could not write to (data )?file|File too large')
+SHOWN = 300
+
+
+class ServerLog:
+    """check() looks at what came since the last time."""
+
+    def __init__(self, path, secrets):
+        self.path, self.secrets = path, secrets
+        self.place = 0
+
+    def check(self, killed):
+        """'killed' are the processes that the schedule killed.  Returns (problems, number of crashes)."""
+        with open(self.path, encoding="utf-8", errors="replace") as file:
+            file.seek(self.place)
+            lines = file.readlines()
+            self.place = file.tell()
+        killed, planned, crashes, problems = set(killed), 0, 0, []
+        for line in lines:
+            begin = _LINE.match(line)
+            died = _DIED.search(line)
+            if begin and _REACHED.search(line):
+                killed.add(int(begin[1]))
+            elif died and int(died[1]) in killed and died[2] == "9":
+                planned += 1
+            elif died or self._is_bad(line, begin):
+                problems.append(line.strip()[:SHOWN])
+            crashes += _REINIT in line
+        if crashes > planned:
+            problems.append(f"the server has initialized itself {crashes} times for {planned} kills")
+        for secret in self.secrets:
+            if any(secret in line for line in lines):
+                problems.append("the log has the password")
+        return problems, crashes
+
+    def tail(self, count):
+        with open(self.path, encoding="utf-8", errors="replace") as file:
+            return "".join(line[:SHOWN].rstrip("\n") + "\n" for line in file.readlines()[-count:])
+
+    @staticmethod
+    def _is_bad(line, begin):
+        if "PANIC:" in line or "TRAP:" in line:
+            return True
+        return begin and begin[2] in ("XX000", "XX001", "XX002") and not _ORDERED.search(line)

@@ -98,6 +98,8 @@ class Trouble(threading.Thread):
             return True
         except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
             return False
+        finally:
+            self.connection.execute("RESET lock_timeout")
 
     def base_type(self, declared):
         """(base type, typmod) of a column of the type."""

@@ -131,12 +131,12 @@ dbmazz_catalog_forget_slot(int32 id, uint64 system_identifier, uint32 timeline)
 {
 	Statement	q;
 
+	(void) dbmazz_catalog_resume_tables(id, NULL);
 	query_begin(&q);
 	add_int(&q, id);
-	run_alone(&q, "UPDATE dbmazz.pipeline_tables SET state = 'streaming', "
-			  "lsn = NULL, error = NULL, detail = NULL, hint = NULL, "
-			  "updated_at = now() WHERE pipeline = $1 "
-			  "AND (lsn IS NOT NULL OR state <> 'streaming')", SPI_OK_UPDATE);
+	run_alone(&q, "UPDATE dbmazz.pipeline_tables SET lsn = NULL, "
+			  "updated_at = now() WHERE pipeline = $1 AND lsn IS NOT NULL",
+			  SPI_OK_UPDATE);
 	query_begin(&q);
 	add_int(&q, id);
 	add_bigint(&q, system_identifier);

@@ -205,6 +205,23 @@ subtest 'another server' => sub {
 	all_rows_equal($node, $target, 'with a slot that was further on');
 };
 
+# The server is made anew from a backup; what was committed since is gone, but the
+# target has it.
+subtest 'restored from a backup' => sub {
+	$node->wait_for_target('postgres', 'p');
+	$node->backup('restored');
+	my $restored = dbmazz::Node->new('restored');
+	$restored->init_from_backup($node, 'restored');
+	churn($node, 20);
+	sql("INSERT INTO accounts VALUES (8000, 0, 'of a history that is gone')");
+	$node->wait_for_target('postgres', 'p');
+	$node->stop;
+	$node = $restored;
+	$node->start;
+	has_failed('restored', qr/slot "dbmazz_slot" does not exist any more/, 'repair_pipeline');
+	repair('restored');
+};
+
 subtest 'promoted without the slot' => sub {
 	$node->backup('copy');
 	my $standby = dbmazz::Node->new('standby');

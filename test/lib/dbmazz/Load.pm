@@ -100,7 +100,7 @@ sub loaded_node
 {
 	my ($name, $sandbox, %options) = @_;
 	my $node = dbmazz::Node->start_new($name, sandbox => $sandbox, database => 'shop',
-		conf => $settings . ($options{conf} // ''));
+		install_path => $options{install_path}, conf => $settings . ($options{conf} // ''));
 	make_tables($node, $sandbox);
 	$node->safe_psql('postgres', q(SELECT dbmazz.create_pipeline('p', copy => false)));
 	$node->run_pipeline('postgres', 'p');

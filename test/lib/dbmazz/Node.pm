@@ -22,11 +22,12 @@ use PostgreSQL::Test::Utils ();
 
 # A server with the settings of test/dbmazz.conf, started, with the extension
 # in "postgres".  Options: conf (text added to its configuration), sandbox and
-# database (the default destination), extension => 0, start => 0.
+# database (the default destination), extension => 0, start => 0, install_path (of
+# another server than the one that is tested).
 sub start_new
 {
 	my ($class, $name, %options) = @_;
-	my $self = $class->new($name);
+	my $self = $class->new($name, install_path => $options{install_path});
 	$self->init(allows_streaming => 'logical', extra => [ '-E', 'UTF8', '--locale=C' ]);
 	$self->append_conf('postgresql.conf',
 		PostgreSQL::Test::Utils::slurp_file(dirname(__FILE__) . '/../../dbmazz.conf'));

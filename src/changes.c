@@ -412,7 +412,8 @@ apply_change(DbmazzChanges *c)
 }
 
 void
-dbmazz_changes_message(DbmazzChanges *changes, const char *data, Size len)
+dbmazz_changes_message(DbmazzChanges *changes, XLogRecPtr lsn,
+					   const char *data, Size len)
 {
 	DbmazzParser *parser = changes->parser;
 
@@ -449,7 +450,8 @@ dbmazz_changes_message(DbmazzChanges *changes, const char *data, Size len)
 								parser->message.u.commit.commit_time);
 			break;
 		case 'R':
-			(void) dbmazz_relations_update(changes->relations, parser,
+			(void) dbmazz_relations_update(changes->relations, parser, lsn,
+										   changes->final_lsn,
 										   dbmazz_batcher_seal_relation,
 										   changes->batcher);
 			break;

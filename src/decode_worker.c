@@ -28,9 +28,9 @@ typedef struct Wiring
 } Wiring;
 
 static void
-on_message(void *arg, const char *data, Size len)
+on_message(void *arg, XLogRecPtr lsn, const char *data, Size len)
 {
-	dbmazz_changes_message(((Wiring *) arg)->changes, data, len);
+	dbmazz_changes_message(((Wiring *) arg)->changes, lsn, data, len);
 }
 
 static bool
@@ -95,22 +95,30 @@ load_skipped(DbmazzPipeline *p, int32 id)
 	return skipped;
 }
 
+/* The server's settings, or the pipeline's own, must go together. */
+static void
+check_fit(DbmazzPipeline *p, const DbmazzPipelineRow *row)
+{
+	DbmazzError error;
+
+	dbmazz_error_reset(&error);
+	if (!dbmazz_guc_fit(row->settings, &error))
+		dbmazz_worker_fail(p, &error);
+}
+
 static void
 decode(DbmazzPipeline *p, const DbmazzWorkerArg *arg)
 {
 	DbmazzPipelineRow *row;
 	DbmazzRelations *relations;
 	DbmazzDecoderOps ops;
-	DbmazzError error;
 	Wiring		wiring;
 	uint32		wait_event = dbmazz_wait_event_compat("DbmazzDecoderSpace");
 	bool		made_slot = false;
 
 	row = dbmazz_worker_load(p, arg->id, TopMemoryContext);
 	dbmazz_worker_apply(p, row);
-	dbmazz_error_reset(&error);
-	if (!dbmazz_guc_fit(row->settings, &error))
-		dbmazz_worker_fail(p, &error);
+	check_fit(p, row);
 
 	if (wait_for_phase(p, DBMAZZ_START_NEED_SLOT) == DBMAZZ_START_NEED_SLOT)
 	{
@@ -135,7 +143,10 @@ decode(DbmazzPipeline *p, const DbmazzWorkerArg *arg)
 						LSN_FORMAT_ARGS(pg_atomic_read_u64(&p->start_lsn)),
 						row->slot)));
 
+	/* now they are taken, and they may have changed while a slot was made */
+	check_fit(p, row);
 	relations = dbmazz_relations_create(TopMemoryContext, row->owner,
+										row->publication,
 										load_tables(arg->id),
 										load_skipped(p, arg->id),
 										pg_atomic_read_u64(&p->stream_lsn),

@@ -200,7 +200,8 @@ static void
 take_write(LogicalDecodingContext *ctx, XLogRecPtr lsn, TransactionId xid,
 		   bool last)
 {
-	session.ops->message(session.ops->arg, ctx->out->data, ctx->out->len);
+	session.ops->message(session.ops->arg, lsn, ctx->out->data,
+						 ctx->out->len);
 }
 
 /* ---- publication --------------------------------------------------------- */

@@ -19,8 +19,10 @@ typedef struct DbmazzDecoderOps
 {
 	void	   *arg;
 
-	/* One message of pgoutput; inside a decoding callback. */
-	void		(*message) (void *arg, const char *data, Size len);
+	/* One message of pgoutput for the record at 'lsn'; inside a decoding
+	 * callback. */
+	void		(*message) (void *arg, XLogRecPtr lsn, const char *data,
+							Size len);
 
 	/* Has a transaction with rows ended since the last call? */
 	bool		(*committed) (void *arg);

@@ -26,10 +26,12 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/relcache.h"
+#include "utils/syscache.h"
 
 DbmazzRelations *
-dbmazz_relations_create(MemoryContext parent, Oid owner, List *tables,
-						List *skipped, XLogRecPtr stream_lsn, bool csv)
+dbmazz_relations_create(MemoryContext parent, Oid owner,
+						const char *publication, List *tables, List *skipped,
+						XLogRecPtr stream_lsn, bool csv)
 {
 	MemoryContext cxt = AllocSetContextCreate(parent, "dbmazz relations",
 											  ALLOCSET_DEFAULT_SIZES);
@@ -37,6 +39,7 @@ dbmazz_relations_create(MemoryContext parent, Oid owner, List *tables,
 
 	r->cxt = cxt;
 	r->owner = owner;
+	r->publication = MemoryContextStrdup(cxt, publication);
 	r->tables = tables;
 	r->skipped = skipped;
 	r->stream_lsn = stream_lsn;
@@ -332,13 +335,6 @@ remember(DbmazzRelations *r, DbmazzRelation *rel)
 	dbmazz_relmap_set(&r->map, rel->relid, rel);
 }
 
-static bool
-has_name_of(const DbmazzRelation *rel, const DbmazzRelation *other)
-{
-	return strcmp(rel->schema, other->schema) == 0 &&
-		strcmp(rel->table, other->table) == 0;
-}
-
 /*
  * Is another table in the place of this one?  That it cannot be seen is not
  * enough: a transaction that began before the table was made does not see it
@@ -347,14 +343,9 @@ has_name_of(const DbmazzRelation *rel, const DbmazzRelation *other)
 static bool
 was_dropped(const DbmazzRelation *rel, const DbmazzRelation *successor)
 {
-	Relation	heap;
-
-	if (!has_name_of(rel, successor))
-		return false;
-	heap = RelationIdGetRelation(rel->relid);
-	if (RelationIsValid(heap))
-		RelationClose(heap);
-	return !RelationIsValid(heap);
+	return strcmp(rel->schema, successor->schema) == 0 &&
+		strcmp(rel->table, successor->table) == 0 &&
+		!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(rel->relid));
 }
 
 static void
@@ -394,94 +385,9 @@ seal_namesakes(DbmazzRelations *r, DbmazzRelation *rel,
 	r->nall = n;
 }
 
-/* Has the table another name than 'rel', and still its target? */
-static bool
-has_target_of(const DbmazzRelations *r, Oid relid, const DbmazzRelation *rel)
-{
-	Relation	heap = RelationIdGetRelation(relid);
-	const char *schema;
-	const char *table;
-	bool		result = false;
-
-	if (!RelationIsValid(heap))
-		return false;
-	schema = get_namespace_name(RelationGetNamespace(heap));
-	table = RelationGetRelationName(heap);
-	if (schema != NULL &&
-		(strcmp(schema, rel->schema) != 0 || strcmp(table, rel->table) != 0))
-	{
-		const char *target = dbmazz_guc_target_name(r->name_template, schema,
-													table);
-
-		result = strcmp(dbmazz_to_utf8(target), rel->target) == 0;
-	}
-	RelationClose(heap);
-	return result;
-}
-
-/* Is the table still what it was when it was described? */
-static bool
-is_there(const DbmazzRelation *rel)
-{
-	Relation	heap = RelationIdGetRelation(rel->relid);
-	bool		result;
-	char	   *schema;
-
-	if (!RelationIsValid(heap))
-		return false;
-	schema = get_namespace_name(RelationGetNamespace(heap));
-	result = schema != NULL && strcmp(schema, rel->schema) == 0 &&
-		strcmp(RelationGetRelationName(heap), rel->table) == 0;
-	RelationClose(heap);
-	return result;
-}
-
-/*
- * Does the target's lane belong to another table that still has this target?  It
- * has stopped because of that, and goes on where one of them may come alone.
- */
-static bool
-collided_before(const DbmazzRelations *r, const DbmazzRelation *rel)
-{
-	ListCell   *lc;
-
-	foreach(lc, r->tables)
-	{
-		const DbmazzTableRow *row = lfirst(lc);
-
-		if (row->lsn != InvalidXLogRecPtr && row->relid != rel->relid &&
-			strcmp(row->target, rel->target) == 0 &&
-			has_target_of(r, row->relid, rel))
-			return true;
-	}
-	return false;
-}
-
-/*
- * Does another table go to the same target?  start_pipeline() refuses that, but
- * a publication may get more tables later.  One that was described under this
- * very name has it no more, whatever a cache of the catalog says: it was dropped
- * or renamed.
- */
-static bool
-collides(DbmazzRelations *r, const DbmazzRelation *rel)
-{
-	int			i;
-
-	for (i = 0; i < r->nall && !rel->skip; i++)
-	{
-		DbmazzRelation *other = r->all[i];
-
-		if (other != rel && !other->skip &&
-			strcmp(other->target, rel->target) == 0 &&
-			!has_name_of(other, rel) && is_there(other))
-			return true;
-	}
-	return !rel->skip && collided_before(r, rel);
-}
-
 DbmazzRelation *
 dbmazz_relations_update(DbmazzRelations *relations, const DbmazzParser *parser,
+						XLogRecPtr lsn, XLogRecPtr final_lsn,
 						DbmazzRelationFn before_replace, void *arg)
 {
 	uint32		relid = parser->message.u.relation.relid;
@@ -520,6 +426,7 @@ dbmazz_relations_update(DbmazzRelations *relations, const DbmazzParser *parser,
 
 	if (rel != NULL && dbmazz_desc_same(rel->full.desc, desc))
 	{
+		rel->seen_lsn = final_lsn;
 		MemoryContextSwitchTo(old);
 		MemoryContextDelete(cxt);
 		return rel;
@@ -561,7 +468,8 @@ dbmazz_relations_update(DbmazzRelations *relations, const DbmazzParser *parser,
 	rel->problem = shape.problem;
 	rel->old_problem = shape.old_problem;
 	rel->hint = shape.hint;
-	rel->collides = collides(relations, rel);
+	rel->seen_lsn = final_lsn;
+	rel->collides = dbmazz_relation_collides(relations, rel, lsn);
 	rel->has_skipped = dbmazz_relation_has_skipped(relations, rel);
 	if (!rel->stopped)
 		find_position(relations, rel);

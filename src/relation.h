@@ -38,6 +38,8 @@ typedef struct DbmazzRelation
 	bool		skip;			/* one of our own tables */
 	bool		stopped;		/* the table has stopped: drop its changes */
 	XLogRecPtr	from_lsn;		/* drop transactions that committed before */
+	XLogRecPtr	seen_lsn;		/* commit of the last transaction in which it was
+								 * described */
 	MemoryContext cxt;			/* of this description and its sets */
 	struct DbmazzRelations *owner;
 	DbmazzColumnSet full;
@@ -65,10 +67,13 @@ typedef struct DbmazzRelations DbmazzRelations;
 /*
  * Positions of tables, from dbmazz.pipeline_tables: List of DbmazzTableRow; and
  * rows that are not to be sent: List of DbmazzSkippedRow.
- * 'owner' is the pipeline's; 'csv' its encoding, where that is possible.
+ * 'owner' and 'publication' are the pipeline's; 'csv' its encoding, where that is
+ * possible.
  */
 extern DbmazzRelations *dbmazz_relations_create(MemoryContext parent,
-												Oid owner, List *tables,
+												Oid owner,
+												const char *publication,
+												List *tables,
 												List *skipped,
 												XLogRecPtr stream_lsn,
 												bool csv);
@@ -85,13 +90,16 @@ typedef void (*DbmazzRelationFn) (void *arg, DbmazzRelation *rel);
 
 /*
  * Make the description that fits parser->message (a Relation message), with
- * parser->columns.  Runs inside a decoding callback: only catalogs may be read.
+ * parser->columns, for the change at 'lsn' of a transaction whose commit is at
+ * 'final_lsn'.  Runs inside a decoding callback: only catalogs may be read.
  * Where it is the same as the one there was, nothing is touched.  Before an old
  * one is replaced, 'before_replace' is called with it so that its open batches
  * can be sealed.  May longjmp.
  */
 extern DbmazzRelation *dbmazz_relations_update(DbmazzRelations *relations,
 											   const DbmazzParser *parser,
+											   XLogRecPtr lsn,
+											   XLogRecPtr final_lsn,
 											   DbmazzRelationFn before_replace,
 											   void *arg);
 

@@ -1,6 +1,7 @@
 /*
  * relation_private.h
- *		What relation.c (tables) and relation_sets.c (their column sets) share.
+ *		What relation.c (tables), relation_collide.c (their targets) and
+ *		relation_sets.c (their column sets) share.
  */
 #ifndef DBMAZZ_RELATION_PRIVATE_H
 #define DBMAZZ_RELATION_PRIVATE_H
@@ -13,6 +14,7 @@ struct DbmazzRelations
 {
 	MemoryContext cxt;
 	Oid			owner;			/* of the pipeline */
+	char	   *publication;
 	DbmazzRelmap map;
 	DbmazzRelation **all;
 	int			nall;
@@ -42,5 +44,13 @@ extern void dbmazz_relation_encoding(const DbmazzRelations *r,
 /* The plan for a description, in the current context. */
 extern DbmazzRowPlan *dbmazz_relation_plan(const DbmazzRelations *r,
 										   const DbmazzTableDesc *desc);
+
+/*
+ * Does another published table go to the target of 'rel', whose seen_lsn is that of
+ * the transaction that is decoded?  'lsn' is the place of its change.
+ */
+extern bool dbmazz_relation_collides(const DbmazzRelations *r,
+									 const DbmazzRelation *rel,
+									 XLogRecPtr lsn);
 
 #endif							/* DBMAZZ_RELATION_PRIVATE_H */

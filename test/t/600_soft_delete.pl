@@ -6,6 +6,7 @@ use warnings;
 
 use Digest::MD5 qw(md5_hex);
 use JSON::PP;
+use PostgreSQL::Test::Utils;
 use Test::More;
 
 use dbmazz::Stream;
@@ -63,6 +64,7 @@ my ($node, $target) = start_stream(
 		dbmazz.audit_columns = on
 		dbmazz.delete_mode = soft
 		dbmazz.restart_max_delay = 1s
+		dbmazz.debug_point = ''
 		test.soft = off
 		CONF
 	settings => [ 'delete_mode=hard', 'flush_interval=0' ]);
@@ -365,6 +367,33 @@ query($node, 'SELECT pg_reload_conf()');
 $node->run_pipeline('postgres', 'shop');
 all_mixed('on');
 as_expected('at the end');
+
+# They change while the slot of a new one is made, when they have been looked at.
+sub set_server
+{
+	my (%conf) = @_;
+	$node->adjust_conf('postgresql.conf', $_, $conf{$_}) for keys %conf;
+	$node->reload;
+	return;
+}
+$node->safe_psql('postgres', <<~'SQL');
+	SELECT dbmazz.stop_pipeline('shop');
+	CREATE PUBLICATION second FOR TABLE docs;
+	SELECT dbmazz.create_pipeline('second', publication => 'second', slot => 'second', copy => false,
+		settings => '{delete_mode=soft}');
+	SQL
+my $start = -s $node->logfile;
+set_server('dbmazz.debug_point' => q('slot_created:wait'));
+$target->wait_until('a reload', sub { slurp_file($node->logfile, $start) =~ /parameter "dbmazz.debug_point" changed/ });
+query($node, q(SELECT dbmazz.start_pipeline('second')));
+$target->wait_until('the slot', sub { slurp_file($node->logfile, $start) =~ /debug point "slot_created" was reached/ });
+set_server('dbmazz.audit_columns' => 'off', 'dbmazz.debug_point' => q(''));
+$node->wait_for_state('postgres', 'second', 'failed');
+like(query($node, q(SELECT last_error FROM dbmazz.stat_pipeline WHERE name = 'second')),
+	qr/delete_mode=soft needs audit_columns=on/, 'what takes effect is looked at');
+set_server('dbmazz.audit_columns' => 'on');
+$node->run_pipeline('postgres', 'second');
+is(query($node, q(SELECT state FROM dbmazz.stat_pipeline WHERE name = 'second')), 'streaming', 'and it starts again');
 
 $node->stop;
 done_testing();

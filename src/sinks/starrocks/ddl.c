@@ -24,6 +24,7 @@ static void write_keys(DbmazzSrText *text, const DbmazzDdlColumn *columns,
 static void ddl_column(const DbmazzTableDesc *desc, int i,
 					   DbmazzDdlColumn *column);
 static void hint_function(DbmazzError *err, const DbmazzTableDesc *desc);
+static void add_quoted(DbmazzSrText *text, const char *name);
 
 size_t
 dbmazz_sr_ddl(const char *target, const DbmazzDdlColumn *columns,
@@ -137,7 +138,9 @@ dbmazz_sr_hint_modify(DbmazzError *err, const char *database,
 	if (write_column(&one, &column, &ignored) && !one.failed && !text.failed)
 		dbmazz_error_hint(err, "If the column is narrower there, run in "
 						  "StarRocks: %s MODIFY COLUMN %s; or create the table "
-						  "anew. Else correct the value in the source.",
+						  "anew; then stop and start the pipeline. The row is "
+						  "sent again as it was, so its value cannot be "
+						  "corrected in the source.",
 						  text.data, one.data);
 	dbmazz_sr_text_free(&text);
 	dbmazz_sr_text_free(&one);
@@ -166,8 +169,10 @@ dbmazz_sr_hint_reason(DbmazzError *err, DbmazzSrReason reason,
 			dbmazz_error_hint(err, "StarRocks takes keys of up to 128 bytes, "
 							  "all columns of the key together "
 							  "(primary_key_limit_size of its backends). "
-							  "Use a shorter key: REPLICA IDENTITY USING "
-							  "INDEX, and the same key in the target.");
+							  "Raise that, then stop and start the pipeline. "
+							  "A shorter primary key in the source is for a "
+							  "new pipeline only: drop this one, create it "
+							  "again, and load the table anew.");
 			break;
 		case DBMAZZ_SR_ACCESS:
 			dbmazz_error_hint(err, "Check user and password of the "
@@ -298,8 +303,28 @@ ddl_column(const DbmazzTableDesc *desc, int i, DbmazzDdlColumn *column)
 static void
 hint_function(DbmazzError *err, const DbmazzTableDesc *desc)
 {
-	dbmazz_error_hint(err, "SELECT dbmazz.target_ddl('%s.%s'::regclass) shows "
-					  "the statement that creates the target table.",
-					  dbmazz_desc_text(desc, desc->schema),
-					  dbmazz_desc_text(desc, desc->table));
+	DbmazzSrText name = {0};
+
+	add_quoted(&name, dbmazz_desc_text(desc, desc->schema));
+	dbmazz_sr_text_add(&name, ".", 1);
+	add_quoted(&name, dbmazz_desc_text(desc, desc->table));
+	if (!name.failed)
+		dbmazz_error_hint(err, "SELECT dbmazz.target_ddl('%s'::regclass) "
+						  "shows the statement that creates the target table.",
+						  name.data);
+	dbmazz_sr_text_free(&name);
+}
+
+/* A name of PostgreSQL, quoted twice: as an identifier in a string. */
+static void
+add_quoted(DbmazzSrText *text, const char *name)
+{
+	dbmazz_sr_text_add(text, "\"", 1);
+	for (; *name != '\0'; name++)
+	{
+		if (*name == '"' || *name == '\'')
+			dbmazz_sr_text_add(text, name, 1);
+		dbmazz_sr_text_add(text, name, 1);
+	}
+	dbmazz_sr_text_add(text, "\"", 1);
 }

@@ -36,6 +36,7 @@ dbmazz_sr_load_start(DbmazzSrJob *job)
 	if (!dbmazz_sr_check_table_name(job->request->target,
 									&job->completion.error))
 	{
+		dbmazz_sr_hint_row_name(&job->completion.error);
 		dbmazz_sr_finish(job, DBMAZZ_REJECT);
 		return;
 	}

@@ -55,6 +55,18 @@ dbmazz_sr_check_column_name(const char *table, const char *name,
 	return false;
 }
 
+void
+dbmazz_sr_hint_row_name(DbmazzError *err)
+{
+	char		hint[DBMAZZ_ERROR_HINT];
+
+	strcpy(hint, err->hint);
+	dbmazz_error_hint(err, "This pipeline cannot get past the row, for it sees "
+					  "the table and the publication as they were then. %s "
+					  "Then drop the pipeline, create it again, and load the "
+					  "table anew.", hint);
+}
+
 bool
 dbmazz_sr_check_two_names(const char *table, const char *one,
 						  const char *other, DbmazzError *err)

@@ -20,4 +20,10 @@ extern bool dbmazz_sr_check_column_name(const char *table, const char *name,
 extern bool dbmazz_sr_check_two_names(const char *table, const char *one,
 									  const char *other, DbmazzError *err);
 
+/*
+ * Complete the hint of these where rows are to be sent: they came under that name,
+ * and come again under it.
+ */
+extern void dbmazz_sr_hint_row_name(DbmazzError *err);
+
 #endif							/* DBMAZZ_SR_NAMES_H */

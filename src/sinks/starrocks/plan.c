@@ -149,14 +149,16 @@ check_names(const DbmazzTableDesc *desc, DbmazzError *err)
 	{
 		const char *name = dbmazz_desc_text(desc, desc->columns[i].name);
 
-		if (!dbmazz_sr_check_column_name(target, name, err))
-			return false;
-		for (k = 0; k < i; k++)
+		bool		is_good = dbmazz_sr_check_column_name(target, name, err);
+
+		for (k = 0; k < i && is_good; k++)
+			is_good = dbmazz_sr_check_two_names(target,
+												dbmazz_desc_text(desc, desc->columns[k].name),
+												name, err);
+		if (!is_good)
 		{
-			if (!dbmazz_sr_check_two_names(target,
-										   dbmazz_desc_text(desc, desc->columns[k].name),
-										   name, err))
-				return false;
+			dbmazz_sr_hint_row_name(err);
+			return false;
 		}
 	}
 	return true;

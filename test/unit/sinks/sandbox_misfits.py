@@ -82,7 +82,7 @@ def test_misfit_key(box):
     row = '{"a":"%s","b":"%s","v":"x","__op":0},'
     check(send(box, row % ("k" * 63, "k" * 63), columns), "done")
     check(send(box, row % ("k" * 64, "k" * 64), columns), "reject",
-          "primary key size exceed", "128 bytes", "REPLICA IDENTITY")
+          "primary key size exceed", "128 bytes", "primary_key_limit_size", "a new pipeline only")
     box.fresh("a VARCHAR(1000) NOT NULL, b VARCHAR(1000) NULL, v STRING", "a")
     check(send(box, row % ("a", "b"), columns), "reject",
           "primary key of target table", 'The key is "a" in the target and '

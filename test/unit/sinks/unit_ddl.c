@@ -94,7 +94,7 @@ hints(void)
 	CHECK_HAS(err.hint, "CREATE TABLE `d`.`t`");
 	dbmazz_error_set(&err, DBMAZZ_ERR_UNSUPPORTED, 0, "x");
 	dbmazz_sr_hint_reason(&err, DBMAZZ_SR_NO_TABLE, "d", part);
-	CHECK_HAS(err.hint, "dbmazz.target_ddl('public.t'::regclass)");
+	CHECK_HAS(err.hint, "dbmazz.target_ddl('\"public\".\"t\"'::regclass)");
 	dbmazz_error_set(&err, DBMAZZ_ERR_UNSUPPORTED, 0, "x");
 	dbmazz_sr_hint_reason(&err, DBMAZZ_SR_NO_DATABASE, "d`b", desc);
 	CHECK_HAS(err.hint, "CREATE DATABASE `d``b`;");

@@ -272,6 +272,9 @@ collisions(void)
 	CHECK(dbmazz_sr_plan_create(desc, schema, "d", &err) == NULL);
 	CHECK_STR(err.message,
 			  "columns \"A\" and \"a\" of table \"t\" are one in StarRocks");
+	CHECK_HAS(err.hint, "This pipeline cannot get past the row");
+	CHECK_HAS(err.hint, "Rename one of them");
+	CHECK_HAS(err.hint, "drop the pipeline");
 	free(desc);
 	desc = fixture_desc("t", false, columns, 2);
 	CHECK(dbmazz_sr_plan_create(desc, schema, "d", &err) == NULL);

@@ -24,11 +24,10 @@ typedef struct Way
 	int			to;
 	bool		has_proc;
 	FmgrInfo	proc;
-	const char *instead;		/* of what cannot be converted */
 } Way;
 
-static Way to_utf8 = {.to = PG_UTF8,.instead = NO_CHARACTER};
-static Way from_utf8 = {.from = PG_UTF8,.instead = "?"};
+static Way to_utf8 = {.to = PG_UTF8};
+static Way from_utf8 = {.from = PG_UTF8};
 static bool is_ready = false;
 
 /* A text that grows. */
@@ -185,9 +184,25 @@ bad_length(const Way *way, const char *data, Size len)
 	return n > 0 ? n : 1;
 }
 
-/* Returns false if there was something that could not be converted. */
+/* Bytes in a form that is the same in every encoding. */
+static void
+append_escaped(Text *text, const char *data, Size len)
+{
+	while (len-- > 0)
+	{
+		char		escape[8];
+
+		snprintf(escape, sizeof(escape), "\\x%02x", (unsigned char) *data++);
+		append(text, escape, 4);
+	}
+}
+
+/*
+ * Returns false if there was something that could not be converted.  Each character
+ * of that becomes 'instead'; NULL: its bytes are escaped.
+ */
 static bool
-convert(Way *way, const char *data, Size len, Text *out)
+convert(Way *way, const char *data, Size len, const char *instead, Text *out)
 {
 	bool		is_clean = true;
 
@@ -198,8 +213,11 @@ convert(Way *way, const char *data, Size len, Text *out)
 		/* a character that the end of a piece has cut begins the next one */
 		if (done == 0)
 		{
-			append(out, way->instead, strlen(way->instead));
 			done = bad_length(way, data, len);
+			if (instead != NULL)
+				append(out, instead, strlen(instead));
+			else
+				append_escaped(out, data, done);
 			is_clean = false;
 		}
 		data += done;
@@ -222,7 +240,7 @@ convert_text(Way *way, const char *text, bool *is_clean)
 		return unconstify(char *, text);
 	if (IsTransactionState())
 		dbmazz_encoding_init();
-	*is_clean = convert(way, text, len, &out);
+	*is_clean = convert(way, text, len, NULL, &out);
 	return out.data;
 }
 
@@ -323,7 +341,7 @@ dbmazz_encoding_tuple(const DbmazzTableDesc *desc, DbmazzTuple *tuple,
 			value->kind != DBMAZZ_VALUE_TEXT || !is_text(column) ||
 			!has_high_bit(value->data, value->len))
 			continue;
-		if (!convert(&to_utf8, value->data, value->len, &out))
+		if (!convert(&to_utf8, value->data, value->len, NO_CHARACTER, &out))
 		{
 			DbmazzStatus status = fit(column, value, &out, is_old, policy, err,
 									  i);

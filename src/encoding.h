@@ -34,8 +34,9 @@ extern bool dbmazz_encoding_is_utf8(void);
 
 /*
  * A text in the database's encoding as UTF-8, and back.  The argument itself
- * where it is the same, else palloc'd.  Characters that cannot be converted
- * become U+FFFD, and '?' on the way back.
+ * where it is the same, else palloc'd.  The bytes of what cannot be converted are
+ * written as \xe9: so a name that cannot be is still another one than all others,
+ * and the same after it was stored and read again.
  */
 extern char *dbmazz_to_utf8(const char *text);
 extern char *dbmazz_from_utf8(const char *text);

@@ -10,6 +10,7 @@
 #include "checks.h"
 #include "core/audit.h"
 #include "dbmazz_sink.h"
+#include "encoding.h"
 #include "fmgr.h"
 #include "guc.h"
 #include "report.h"
@@ -19,6 +20,20 @@
 #include "utils/rel.h"
 
 PG_FUNCTION_INFO_V1(dbmazz_target_ddl);
+
+/* A name as the target has it. */
+static const char *
+name_there(Relation rel, const char *name)
+{
+	if (!dbmazz_is_convertible(name))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNTRANSLATABLE_CHARACTER),
+				 errmsg("table \"%s\" has a name, or a column with a name, "
+						"that cannot be converted to UTF8",
+						dbmazz_from_utf8(dbmazz_to_utf8(RelationGetRelationName(rel)))),
+				 errhint("Rename the table or the column.")));
+	return pstrdup(dbmazz_to_utf8(name));
+}
 
 /* What the columns of a target depend on, besides the source. */
 typedef struct Shape
@@ -43,10 +58,12 @@ find_shape(Relation rel, List *settings)
 }
 
 static void
-add_column(DbmazzDdlColumn *column, Form_pg_attribute att, bool is_key,
+add_column(DbmazzDdlColumn *column, Relation rel, int i, bool is_key,
 		   const Shape *shape)
 {
-	column->name = pstrdup(NameStr(att->attname));
+	Form_pg_attribute att = TupleDescAttr(RelationGetDescr(rel), i);
+
+	column->name = name_there(rel, NameStr(att->attname));
 	column->typmod = att->atttypmod;
 	column->basetypid = getBaseTypeAndTypmod(att->atttypid, &column->typmod);
 	column->is_key = is_key;
@@ -87,8 +104,7 @@ ddl_columns(Relation rel, const Shape *shape, int *ncolumns)
 						 "IDENTITY USING INDEX, or name a pipeline with "
 						 "change_log=keyless.")));
 	for (int k = 0; k < nkeys; k++)
-		add_column(&columns[n++], TupleDescAttr(desc, keys[k] - 1), true,
-				   shape);
+		add_column(&columns[n++], rel, keys[k] - 1, true, shape);
 	for (int i = 0; i < desc->natts; i++)
 	{
 		Form_pg_attribute att = TupleDescAttr(desc, i);
@@ -97,7 +113,7 @@ ddl_columns(Relation rel, const Shape *shape, int *ncolumns)
 		while (k < nkeys && keys[k] != att->attnum)
 			k++;
 		if (k == nkeys && !att->attisdropped && att->attgenerated == '\0')
-			add_column(&columns[n++], att, false, shape);
+			add_column(&columns[n++], rel, i, false, shape);
 	}
 	for (int i = 0; i < naudit; i++)
 		add_audit(&columns[n++], dbmazz_audit_def(i), shape->is_log);
@@ -124,7 +140,7 @@ render_ddl(const DbmazzSinkRoutine *routine, const char *target,
 	}
 	if (len == 0)
 		dbmazz_report(ERROR, ERRCODE_FEATURE_NOT_SUPPORTED, NULL, &error);
-	return out;
+	return dbmazz_from_utf8(out);
 }
 
 /* The columns' names are those of the source; none may be given twice. */
@@ -164,7 +180,8 @@ table_ddl(Relation rel, const DbmazzSinkRoutine *routine, List *settings)
 													 "table_name_template"),
 									get_namespace_name(RelationGetNamespace(rel)),
 									RelationGetRelationName(rel));
-	return render_ddl(routine, target, columns, ncolumns, shape.is_log);
+	return render_ddl(routine, name_there(rel, target), columns, ncolumns,
+					  shape.is_log);
 }
 
 Datum

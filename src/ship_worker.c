@@ -85,8 +85,9 @@ check_destination(Ship *s, const char *destination)
 						 "table_name_template is not the one that the "
 						 "checkpoint belongs to");
 		dbmazz_error_detail(&error, "The checkpoint says \"%s\", the settings "
-							"say \"%s\".", s->checkpoint->name_template,
-							dbmazz_table_name_template);
+							"say \"%s\".",
+							dbmazz_to_utf8(s->checkpoint->name_template),
+							dbmazz_to_utf8(dbmazz_table_name_template));
 		dbmazz_error_hint(&error, "Set the old one again; or, if the tables "
 						  "with the new names hold all rows that were sent, "
 						  "stop the pipeline and call dbmazz.alter_pipeline() "

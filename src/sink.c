@@ -279,7 +279,7 @@ find_setting(List *settings, const char *sink, const char *option)
 	foreach(lc, settings)
 	{
 		if (pg_strncasecmp(lfirst(lc), prefix, len) == 0)
-			return (const char *) lfirst(lc) + len;
+			return dbmazz_to_utf8((const char *) lfirst(lc) + len);
 	}
 	return NULL;
 }
@@ -376,5 +376,5 @@ dbmazz_sink_identity(const DbmazzSinkRoutine *routine,
 	char	   *text = palloc0(len + 1);
 
 	(void) routine->identity(options, noptions, text, len + 1);
-	return psprintf("%s:%s", routine->name, text);
+	return dbmazz_from_utf8(psprintf("%s:%s", routine->name, text));
 }

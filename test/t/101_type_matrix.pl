@@ -76,7 +76,32 @@ my %exact = (
 	u => [ 'uuid', 'ffffffff-ffff-ffff-ffff-ffffffffffff' ],
 	reg => [ 'regtype', 'integer', 'interval' ],
 	int2v => [ 'int2vector', '1 2 3' ],
-	snap => [ 'pg_snapshot', '10:20:10,14' ]);
+	snap => [ 'pg_snapshot', '10:20:10,14' ],
+	yes => [ 'boolean', 'true', 'false' ],
+	i2 => [ 'smallint', '-32768', '32767' ],
+	i4 => [ 'integer', '-2147483648', '2147483647' ],
+	i8 => [ 'bigint', '-9223372036854775808', '9223372036854775807' ],
+	txt => [ 'text', '', 'a "b" \\ c' ],
+	bp => [ 'bpchar', '', 'a  ' ],
+	xid => [ 'xid', '4294967295', '0' ],
+	cid => [ 'cid', '4294967295', '0' ],
+	tid => [ 'tid', '(0,1)', '(4294967294,65535)' ],
+	net => [ 'cidr', '10.0.0.0/8', '::/0' ],
+	mac => [ 'macaddr', '08:00:2b:01:02:03' ],
+	oidv => [ 'oidvector', '', '1 2 4294967295' ],
+	acl => [ 'aclitem', 'pg_monitor=r*w/pg_monitor', '=r/pg_monitor' ],
+	cur => [ 'refcursor', 'a "cursor"' ],
+	tx => [ 'txid_snapshot', '10:20:10,14' ],
+	reg_1 => [ 'regproc', 'now', '-', '4000000000' ],
+	reg_2 => [ 'regprocedure', 'abs(numeric)', '4000000000' ],
+	reg_3 => [ 'regoper', '||/', '4000000000' ],
+	reg_4 => [ 'regoperator', '*(integer,integer)', '4000000000' ],
+	reg_5 => [ 'regclass', 'pg_class', '4000000000' ],
+	reg_6 => [ 'regconfig', 'simple', '4000000000' ],
+	reg_7 => [ 'regdictionary', 'simple', '4000000000' ],
+	reg_8 => [ 'regnamespace', 'pg_catalog', '4000000000' ],
+	reg_9 => [ 'regrole', 'pg_monitor', '4000000000' ],
+	reg_a => [ 'regcollation', '"POSIX"', '4000000000' ]);
 
 # What the target cannot hold: name, type, value, message, what it is under
 # "clamp" (undef: NULL).
@@ -138,6 +163,12 @@ my ($node, $target) = start_stream(
 		SQL
 	tables => [ qw(exact unfit musts key_date key_f8 key_f4 key_num key_dec key_bin key_arr byte), @one ],
 	settings => ['flush_interval=0']);
+
+is(query($node, <<~'SQL'), '', 'every type that a column can have is here');
+	SELECT typname FROM pg_type
+	WHERE typnamespace = 'pg_catalog'::regnamespace AND typtype = 'b' AND typelem = 0 AND typname !~ '^(pg_|gtsvector)'
+		AND oid NOT IN (SELECT atttypid FROM pg_attribute WHERE attrelid = 'exact'::regclass)
+	SQL
 
 # ---- what fits ----------------------------------------------------------------------
 

@@ -194,5 +194,45 @@ like(stopped('sql_ascii', 'good'), qr/has a name, or a column with a name, that 
 is(run_sql('sql_ascii', "SELECT count(*) FROM dbmazz.stat_table WHERE state = 'stopped'"), 2, 'and no other one');
 is($node->safe_psql('sql_ascii', q(SELECT state FROM dbmazz.stat_pipeline)), 'streaming', 'the pipeline runs');
 
+# What cannot be converted is escaped, at the target's name as in the catalogs.
+for my $database (qw(sql_ascii win1252))
+{
+	my $hex = $encodings{$database}{bad};
+	my $bad = bytes($hex);
+	run_sql($database, <<~"SQL");
+		DO \$\$ BEGIN EXECUTE format('CREATE TABLE %I (id int PRIMARY KEY)', 'n' || $bad); END \$\$;
+		DO \$\$ BEGIN EXECUTE format('ALTER PUBLICATION p ADD TABLE %I', 'n' || $bad); END \$\$;
+		DO \$\$ BEGIN EXECUTE format('INSERT INTO %I VALUES (1)', 'n' || $bad); END \$\$;
+		SQL
+	like(stopped($database, "n\\x$hex"), qr/table "public\.n\\x$hex" has a name.*that cannot be converted/,
+		"$database: the table's name is escaped");
+	set_policy($database, 'error');
+	like(stopped($database, "n\\x$hex"), qr/cannot be converted/, "$database: it is still that one after a restart");
+	is(run_sql($database, q(SELECT count(*) FROM dbmazz.stat_table WHERE target LIKE '%\_n%')), 1, "$database: and no other");
+	my ($status, $out, $err) = $node->psql($database, "SELECT dbmazz.target_ddl(oid) FROM pg_class WHERE relname = 'n' || $bad");
+	like($err, qr/that cannot be converted to UTF8/, "$database: target_ddl says so too");
+}
+
+# What the target says about names is in the database's encoding.
+for my $database (qw(latin1 euc_jp))
+{
+	my $letter = $encodings{$database}{letter};
+	run_sql($database, <<~"SQL");
+		CREATE TABLE "$letter/x" (id int PRIMARY KEY);
+		CREATE SERVER other FOREIGN DATA WRAPPER dbmazz OPTIONS (url 'http://127.0.0.1:1', database '$letter');
+		CREATE USER MAPPING FOR CURRENT_USER SERVER other OPTIONS (user 'u');
+		SELECT dbmazz.create_pipeline('other', publication => 'p', slot => 'other_$database', server => 'other', copy => false);
+		SELECT dbmazz.start_pipeline('other');
+		SQL
+	my ($status, $out, $err) = $node->psql($database, qq(SELECT dbmazz.target_ddl('"$letter/x"')));
+	like($err, qr/table with the name "$letter\/x"/, "$database: an error of the sink has the name");
+	$node->wait_for_state($database, 'other', 'streaming');
+	run_sql($database, q(SELECT dbmazz.stop_pipeline('other')));
+	$node->wait_for_state($database, 'other', 'stopped');
+	$node->run_pipeline($database, 'other');
+	is(run_sql($database, q(SELECT last_error FROM dbmazz.stat_pipeline WHERE name = 'other' AND last_error LIKE '%destination%')),
+		'', "$database: the destination is the same after a restart");
+}
+
 $node->stop;
 done_testing();

@@ -59,6 +59,7 @@ struct DbmazzRowReader
 	Datum	   *values;
 	int			nread;
 	int		   *read;			/* columns of the description in the result */
+	bool		asks_filter;	/* the result ends with what the row filter says */
 	FmgrInfo   *output;
 };
 
@@ -256,17 +257,21 @@ add_condition(DbmazzRowReader *r, StringInfo sql, int i)
 	ReleaseSysCache(tuple);
 }
 
-/* The publication's condition on rows of the table, or NULL. */
+/*
+ * The publication's condition on rows of the table, or NULL; and the entry that
+ * has it.
+ */
 static char *
-row_filter(Oid relid, const char *publication)
+row_filter(Oid relid, const char *publication, Oid *member)
 {
 	Oid			types[2] = {TEXTOID, OIDOID};
 	Datum		values[2];
 	char	   *filter = NULL;
+	bool		isnull;
 
 	values[0] = CStringGetTextDatum(publication);
 	values[1] = ObjectIdGetDatum(relid);
-	if (SPI_execute_with_args("SELECT pg_catalog.pg_get_expr(r.prqual, r.prrelid) "
+	if (SPI_execute_with_args("SELECT pg_catalog.pg_get_expr(r.prqual, r.prrelid), r.oid "
 							  "FROM pg_catalog.pg_publication_rel r "
 							  "JOIN pg_catalog.pg_publication p ON p.oid = r.prpubid "
 							  "WHERE p.pubname = $1 AND r.prrelid = $2",
@@ -274,23 +279,37 @@ row_filter(Oid relid, const char *publication)
 							  1) != SPI_OK_SELECT)
 		elog(ERROR, "could not read the publication");
 	if (SPI_processed == 1)
+	{
 		filter = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
+		*member = DatumGetObjectId(SPI_getbinval(SPI_tuptable->vals[0],
+												 SPI_tuptable->tupdesc, 2,
+												 &isnull));
+	}
 	return filter;
 }
 
+/*
+ * With the filter that the change came through, a row that does not pass was moved
+ * out of it since, and its deletion follows.  With another filter nobody knows.
+ */
 static void
 make_plan(DbmazzRowReader *r, const char *publication)
 {
-	char	   *filter = row_filter(RelationGetRelid(r->rel), publication);
+	Oid			member = InvalidOid;
+	char	   *filter = row_filter(RelationGetRelid(r->rel), publication,
+									&member);
 	Oid		   *types = palloc(sizeof(Oid) * r->desc->nkeys);
 	StringInfoData sql;
 	int			i;
 
+	r->asks_filter = filter != NULL && member != r->desc->member;
 	initStringInfo(&sql);
 	appendStringInfoString(&sql, "SELECT ");
 	for (i = 0; i < r->nread; i++)
 		appendStringInfo(&sql, "%s%s", i > 0 ? ", " : "",
 						 column_name(r, r->read[i]));
+	if (r->asks_filter)
+		appendStringInfo(&sql, ", (%s) IS TRUE", filter);
 	appendStringInfo(&sql, " FROM %s%s WHERE ",
 					 r->rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE ?
 					 "" : "ONLY ",
@@ -301,7 +320,7 @@ make_plan(DbmazzRowReader *r, const char *publication)
 		add_condition(r, &sql, i);
 		types[i] = r->keys[i].type;
 	}
-	if (filter != NULL)
+	if (filter != NULL && !r->asks_filter)
 		appendStringInfo(&sql, " AND (%s)", filter);
 	r->plan = SPI_prepare(sql.data, r->desc->nkeys, types);
 	if (r->plan == NULL)
@@ -446,20 +465,37 @@ take_values(DbmazzRowReader *r, DbmazzTuple *tuple)
 	return true;
 }
 
-bool
-dbmazz_catalog_rows_read(DbmazzRowReader *reader, DbmazzTuple *tuple)
+/* Is the row one that a new row filter hides? */
+static bool
+is_hidden(const DbmazzRowReader *r)
+{
+	bool		isnull;
+
+	return r->asks_filter &&
+		!DatumGetBool(SPI_getbinval(SPI_tuptable->vals[0],
+									SPI_tuptable->tupdesc, r->nread + 1,
+									&isnull));
+}
+
+DbmazzRowState
+dbmazz_catalog_rows_read(DbmazzRowReader *reader, DbmazzTuple *tuple,
+						 DbmazzError *err)
 {
 	MemoryContext cxt = CurrentMemoryContext;
-	bool		found;
+	DbmazzRowState state = DBMAZZ_ROW_GONE;
 
 	parse_key(reader, tuple);
 	if (SPI_execute_plan(reader->plan, reader->values, NULL, true,
 						 2) != SPI_OK_SELECT)
 		elog(ERROR, "could not read a row again");
 	MemoryContextSwitchTo(cxt); /* SPI leaves us in its own */
-	found = SPI_processed == 1 && take_values(reader, tuple);
+	if (SPI_processed == 1 && take_values(reader, tuple))
+		state = is_hidden(reader) ? DBMAZZ_ROW_HIDDEN : DBMAZZ_ROW_READ;
 	SPI_freetuptable(SPI_tuptable);
-	return found;
+	if (state == DBMAZZ_ROW_HIDDEN)
+		(void) changed(reader->desc, "the row filter was changed, and hides the "
+					   "row", err);
+	return state;
 }
 
 void

@@ -35,8 +35,6 @@ typedef enum DbmazzReaderState
  * for long: then ERRCODE_LOCK_NOT_AVAILABLE is raised.  has[i] tells whether
  * column i of the description is still there; columns that are not of the source
  * count as not there.
- *
- * Rows outside of the publication's row filter are left out, as it is now.
  */
 extern DbmazzReaderState dbmazz_catalog_rows_begin(const DbmazzTableDesc *desc,
 												   const char *publication,
@@ -44,13 +42,22 @@ extern DbmazzReaderState dbmazz_catalog_rows_begin(const DbmazzTableDesc *desc,
 												   DbmazzRowReader **reader,
 												   DbmazzError *err);
 
+typedef enum DbmazzRowState
+{
+	DBMAZZ_ROW_READ,
+	DBMAZZ_ROW_GONE,			/* there is none, or it was moved out of the row
+								 * filter that the change came through */
+	DBMAZZ_ROW_HIDDEN			/* by another row filter: 'err' tells */
+} DbmazzRowState;
+
 /*
  * Read the row whose key is in 'tuple' (texts as pgoutput gave them, in UTF-8):
  * fills in the columns that are there, the key included, in the encoding of the
- * database and in the caller's memory context.  False if there is no such row.
+ * database and in the caller's memory context, if it is DBMAZZ_ROW_READ.
  */
-extern bool dbmazz_catalog_rows_read(DbmazzRowReader *reader,
-									 DbmazzTuple *tuple);
+extern DbmazzRowState dbmazz_catalog_rows_read(DbmazzRowReader *reader,
+											   DbmazzTuple *tuple,
+											   DbmazzError *err);
 
 extern void dbmazz_catalog_rows_end(DbmazzRowReader *reader);
 

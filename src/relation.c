@@ -13,6 +13,8 @@
 #include "catalog.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
+#include "catalog/pg_publication.h"
+#include "catalog/pg_publication_rel.h"
 #include "compat.h"
 #include "core/audit.h"
 #include "core/typemap.h"
@@ -228,10 +230,22 @@ describe_columns(DbmazzColumnDesc *columns, StringInfo buf,
 	return nkeys;
 }
 
+/* The publication's entry for the table, which has its row filter. */
+static Oid
+find_member(const DbmazzRelations *r, Oid relid)
+{
+	Oid			publication = get_publication_oid(r->publication, true);
+
+	return GetSysCacheOid2(PUBLICATIONRELMAP, Anum_pg_publication_rel_oid,
+						   ObjectIdGetDatum(relid),
+						   ObjectIdGetDatum(publication));
+}
+
 /* The whole description, in the current context. */
 static DbmazzTableDesc *
-describe(const DbmazzParser *parser, const char *schema, const char *target,
-		 TupleDesc tupdesc, Shape *shape)
+describe(const DbmazzRelations *r, const DbmazzParser *parser,
+		 const char *schema, const char *target, TupleDesc tupdesc,
+		 Shape *shape)
 {
 	int			n = parser->message.u.relation.ncolumns + shape->naudit;
 	DbmazzColumnDesc *columns = palloc(sizeof(*columns) * Max(n, 1));
@@ -243,6 +257,7 @@ describe(const DbmazzParser *parser, const char *schema, const char *target,
 
 	initStringInfo(&buf);
 	head.relid = parser->message.u.relation.relid;
+	head.member = find_member(r, head.relid);
 	head.ncolumns = head.ntable_columns = n;
 	if (shape->is_log)
 		head.flags = DBMAZZ_TABLE_LOG;
@@ -410,7 +425,8 @@ dbmazz_relations_update(DbmazzRelations *relations, const DbmazzParser *parser,
 												   schema,
 												   parser->message.u.relation.table));
 	find_shape(relations, heap, &shape);
-	desc = describe(parser, schema, target, RelationGetDescr(heap), &shape);
+	desc = describe(relations, parser, schema, target,
+					RelationGetDescr(heap), &shape);
 	if (!has_good_names(parser))
 	{
 		shape.problem = "has a name, or a column with a name, that cannot be "

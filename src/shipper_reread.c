@@ -231,13 +231,20 @@ read_rows(DbmazzShipper *s, DbmazzReread *r, DbmazzRowReader *reader,
 	{
 		MemoryContextReset(r->row_cxt);
 		(void) get_row(r);
-		if (dbmazz_catalog_rows_read(reader, &r->tuple))
+		switch (dbmazz_catalog_rows_read(reader, &r->tuple, err))
 		{
-			if (!dbmazz_encoding_is_utf8())
-				status = dbmazz_encoding_tuple(r->desc, &r->tuple, false,
-											   s->unrepresentable, err);
-			if (status == DBMAZZ_OK)
-				status = put_row(r, err);
+			case DBMAZZ_ROW_READ:
+				if (!dbmazz_encoding_is_utf8())
+					status = dbmazz_encoding_tuple(r->desc, &r->tuple, false,
+												   s->unrepresentable, err);
+				if (status == DBMAZZ_OK)
+					status = put_row(r, err);
+				break;
+			case DBMAZZ_ROW_GONE:
+				break;
+			case DBMAZZ_ROW_HIDDEN:
+				status = err->status;
+				break;
 		}
 		if (status != DBMAZZ_OK)
 			break;

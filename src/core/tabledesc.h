@@ -81,6 +81,8 @@ typedef struct DbmazzTableDesc
 	uint16_t	nkeys;
 	uint16_t	flags;			/* DBMAZZ_TABLE_* */
 	uint16_t	ntable_columns; /* columns of the full description */
+	uint32_t	member;			/* pg_publication_rel.oid of the table, 0: none;
+								 * another one may have another row filter */
 	DbmazzColumnDesc columns[];
 } DbmazzTableDesc;
 

@@ -382,5 +382,30 @@ is(stopped_tables($node), 'altered', 'and it has not stopped');
 unlike(slurp_file($node->logfile), qr/TRAP|PANIC/, 'no assertion failed');
 same(qw(docs parts odd));
 
+# ---- another row filter ---------------------------------------------------------------------
+
+# An UPDATE behind the one whose row is read again is a partial one: without the row it would make half of one.
+sub filtered_anew
+{
+	my ($from, $to, $filter) = @_;
+	return while_waiting("UPDATE shown SET id = $to WHERE id = $from", [
+		"UPDATE shown SET title = 'partial' WHERE id = $to",
+		"ALTER PUBLICATION dbmazz_pub DROP TABLE shown; ALTER PUBLICATION dbmazz_pub ADD TABLE shown $filter" ]);
+}
+$node->run_pipeline('postgres', 'shop');
+query($node, q(DELETE FROM shown; INSERT INTO shown SELECT i, 't', large(i), i, true FROM generate_series(1, 6) i));
+same_shown('before');
+filtered_anew(1, 301, 'WHERE (is_public AND id < 1000)');
+same_shown('when another filter shows the row');
+filtered_anew(2, 302, '');
+same_shown('when there is no filter any more');
+query($node, q(ALTER PUBLICATION dbmazz_pub DROP TABLE shown; ALTER PUBLICATION dbmazz_pub ADD TABLE shown WHERE (is_public)));
+filtered_anew(3, 303, 'WHERE (is_public AND id <> 303)');
+like(wait_for_stop($node, 'shown'), qr/"public\.shown" was altered .*the row filter was changed, and hides the row/s,
+	'a row that another filter hides stops the table');
+is($target->sql('SELECT count(*) FROM shown WHERE id = 303', 'shop'), 0, 'and nothing of it is sent');
+query($node, q(UPDATE docs SET title = 'on'));
+same('docs');
+
 $node->stop;
 done_testing();

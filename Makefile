@@ -47,6 +47,7 @@ OBJS = $(CORE_OBJS) \
 	src/sink.o \
 	src/worker.o \
 	src/relation.o \
+	src/relation_collide.o \
 	src/relation_sets.o \
 	src/batcher_keys.o \
 	src/unfit.o \

@@ -392,7 +392,6 @@ sub filtered_anew
 		"UPDATE shown SET title = 'partial' WHERE id = $to",
 		"ALTER PUBLICATION dbmazz_pub DROP TABLE shown; ALTER PUBLICATION dbmazz_pub ADD TABLE shown $filter" ]);
 }
-$node->run_pipeline('postgres', 'shop');
 query($node, q(DELETE FROM shown; INSERT INTO shown SELECT i, 't', large(i), i, true FROM generate_series(1, 6) i));
 same_shown('before');
 filtered_anew(1, 301, 'WHERE (is_public AND id < 1000)');

@@ -9,7 +9,7 @@
  *	  values without a word from the server, which nothing in its answer tells; a
  *	  column that the source gains does not, for it comes with a new description.
  *	  So the age bounds how much can be lost, for one small request in that time
- *	  and table.
+ *	  and table; and the error says since when.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -56,6 +56,21 @@ dbmazz_sr_cache_plan(DbmazzSr *sr, const DbmazzTableDesc *desc)
 		}
 	}
 	return age <= FRESH_MS ? dbmazz_sr_cache_make(sr, desc, &ignored) : NULL;
+}
+
+int64_t
+dbmazz_sr_cache_fitted(DbmazzSr *sr, const DbmazzTableDesc *desc)
+{
+	DbmazzSrTarget *target = *find(sr, dbmazz_desc_text(desc, desc->target));
+	uint64_t	key = dbmazz_sr_plan_key(desc);
+	int			i;
+
+	for (i = 0; target != NULL && i < MAX_PLANS; i++)
+	{
+		if (target->plans[i] != NULL && target->plans[i]->key == key)
+			return dbmazz_http_now_ms() - target->read_at_ms;
+	}
+	return -1;
 }
 
 void

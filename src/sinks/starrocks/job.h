@@ -204,6 +204,13 @@ extern void dbmazz_sr_port_end(DbmazzSrJob *job);
 extern DbmazzSrPlan *dbmazz_sr_cache_plan(DbmazzSr *sr,
 										  const DbmazzTableDesc *desc);
 
+/*
+ * How many milliseconds ago a schema was read that the description fitted, if rows
+ * may have been sent since; -1 if there is none.
+ */
+extern int64_t dbmazz_sr_cache_fitted(DbmazzSr *sr,
+									  const DbmazzTableDesc *desc);
+
 /* Takes over the schema.  Its plans are made anew. */
 extern void dbmazz_sr_cache_store(DbmazzSr *sr, const char *target,
 								  DbmazzSrSchema *schema);

@@ -21,6 +21,7 @@ static void write_query(DbmazzSrText *post, const char *database,
 						const char *target);
 static void add_literal(DbmazzSrText *text, const char *value);
 static void schema_ended(DbmazzSrJob *job);
+static void tell_loss(DbmazzError *err, int64_t fitted_ms);
 static void ask_backend(DbmazzSrJob *job);
 static void redirect_ended(DbmazzSrJob *job);
 static bool take_redirect(DbmazzSrJob *job, const DbmazzHttpAnswer *answer);
@@ -171,9 +172,13 @@ schema_ended(DbmazzSrJob *job)
 	}
 	if (job->config == job->sr->config)
 	{
+		const DbmazzTableDesc *desc = job->request->batch->table;
+		int64_t		fitted_ms = dbmazz_sr_cache_fitted(job->sr, desc);
+
 		dbmazz_sr_cache_store(job->sr, job->request->target, schema);
-		job->plan = dbmazz_sr_cache_make(job->sr, job->request->batch->table,
-										 err);
+		job->plan = dbmazz_sr_cache_make(job->sr, desc, err);
+		if (job->plan == NULL && fitted_ms >= 0)
+			tell_loss(err, fitted_ms);
 	}
 	else
 	{
@@ -190,6 +195,20 @@ schema_ended(DbmazzSrJob *job)
 		dbmazz_sr_finish(job, err->status == DBMAZZ_ERR_NO_SPACE ?
 						 DBMAZZ_RETRY : DBMAZZ_REJECT);
 	}
+}
+
+/* The target was altered while rows flowed, and no load has complained. */
+static void
+tell_loss(DbmazzError *err, int64_t fitted_ms)
+{
+	char		detail[DBMAZZ_ERROR_DETAIL];
+
+	strcpy(detail, err->detail);
+	dbmazz_error_detail(err, "%s%sThe target was altered in the last %lld ms. "
+						"Loads of that time may have lost or changed values "
+						"there: look into the rows with them, or load the table "
+						"anew.", detail, detail[0] != '\0' ? " " : "",
+						(long long) fitted_ms);
 }
 
 /* Ask a frontend which backend is to have the rows. */

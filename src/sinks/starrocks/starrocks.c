@@ -283,6 +283,14 @@ sr_cancel(void *state, uint64_t id)
 	DbmazzSrJob **lists[2];
 	int			i;
 
+	for (i = 0; i < sr->nrefused; i++)
+	{
+		if (sr->refused[i] == id)
+		{
+			sr->refused[i] = sr->refused[--sr->nrefused];
+			return;
+		}
+	}
 	lists[0] = &sr->jobs;
 	lists[1] = &sr->finished;
 	for (i = 0; i < 2; i++)

@@ -20,6 +20,7 @@ static const struct
 	{"options", unit_options},
 	{"plan", unit_plan},
 	{"schema", unit_schema},
+	{"starrocks", unit_starrocks},
 	{"text", unit_text},
 	{"url", unit_url}
 };

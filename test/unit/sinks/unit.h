@@ -35,6 +35,7 @@ extern void unit_loss(void);
 extern void unit_options(void);
 extern void unit_plan(void);
 extern void unit_schema(void);
+extern void unit_starrocks(void);
 extern void unit_text(void);
 extern void unit_url(void);
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import pymysql
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-TIMEOUT = 15
+TIMEOUT = 120                    # for what always comes, on a busy machine too
 
 
 @dataclass
@@ -258,5 +258,5 @@ class Target:
 
 def curl(*args, body=None):
     """(exit code, standard output, standard error) of curl."""
-    done = subprocess.run(["curl", "-sS", "--max-time", "20", *args], input=body, capture_output=True)
+    done = subprocess.run(["curl", "-sS", "--max-time", str(TIMEOUT), *args], input=body, capture_output=True)
     return done.returncode, done.stdout.decode(), done.stderr.decode()

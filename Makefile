@@ -58,6 +58,7 @@ OBJS = $(CORE_OBJS) \
 	src/shipper_split.o \
 	src/shipper_dead.o \
 	src/shipper_reread.o \
+	src/shipper_label.o \
 	src/shipper_lane.o \
 	src/shipper.o \
 	src/checkpoint.o \
@@ -110,8 +111,9 @@ MARIADB_CFLAGS := $(shell mariadb_config --include 2>/dev/null)
 MARIADB_LIBS := $(shell mariadb_config --libs 2>/dev/null)
 src/http/%.o src/sinks/starrocks/%.o: override CPPFLAGS += $(shell curl-config --cflags 2>/dev/null)
 
-src/sinks/starrocks/mysqlport.o: override CPPFLAGS += $(MARIADB_CFLAGS)
-src/sinks/starrocks/mysqlport.o: | have-mariadb
+MARIADB_OBJS = src/sinks/starrocks/mysqlport.o src/sinks/starrocks/tlsconnect.o
+$(MARIADB_OBJS): override CPPFLAGS += $(MARIADB_CFLAGS)
+$(MARIADB_OBJS): | have-mariadb
 .PHONY: have-mariadb
 have-mariadb:
 	@test -n "$(MARIADB_LIBS)" || { echo "mariadb_config is not there:" \
@@ -121,7 +123,7 @@ LINK_SINK = $(CC) $(CFLAGS) -shared -o $@ $(filter %.o,$^) $(LDFLAGS) \
 	-Wl,--as-needed -Wl,--version-script=$(srcdir)/src/sinks/exports.map
 
 dbmazz_starrocks.so: $(MODULE_OBJ) $(STARROCKS_OBJS) $(HTTP_OBJS) $(CORE_OBJS)
-	$(LINK_SINK) $(CURL_LIBS) $(MARIADB_LIBS) -lcjson -lz -lzstd -llz4
+	$(LINK_SINK) $(CURL_LIBS) $(MARIADB_LIBS) -lcjson -lz -lzstd -llz4 -lpthread
 
 dbmazz_null.so: $(MODULE_OBJ) $(NULL_OBJS) $(CORE_OBJS)
 	$(LINK_SINK)

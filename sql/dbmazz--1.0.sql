@@ -52,8 +52,9 @@ CREATE TABLE dbmazz.checkpoints (
 ) WITH (fillfactor = 50);
 
 /*
- * Target tables (lanes) with the labels they may have used, and the position
- * of a table that has stopped.  Written by the shipper; never dumped.
+ * Target tables (lanes) with the labels they may have used, where a TRUNCATE under
+ * one of these may be at work, and the position of a table that has stopped.
+ * Written by the shipper; never dumped.
  */
 CREATE TABLE dbmazz.pipeline_tables (
 	pipeline	integer NOT NULL REFERENCES dbmazz.pipeline ON DELETE CASCADE,
@@ -62,6 +63,7 @@ CREATE TABLE dbmazz.pipeline_tables (
 	source		text NOT NULL,
 	epoch		bigint NOT NULL,
 	sequence	bigint NOT NULL,
+	truncate_place text,
 	state		text NOT NULL DEFAULT 'streaming'
 				CHECK (state IN ('streaming', 'stopped')),
 	lsn			pg_lsn,
@@ -124,6 +126,7 @@ CREATE TABLE dbmazz.dropped_lanes (
 	uid			text NOT NULL,
 	epoch		bigint NOT NULL,
 	sequence	bigint NOT NULL,
+	truncate_place text,
 	dropped_at	timestamptz NOT NULL DEFAULT now(),
 	PRIMARY KEY (destination, target, uid, epoch)
 );

@@ -74,6 +74,8 @@ typedef struct DbmazzTableRow
 	Oid			relid;
 	uint64		epoch;			/* of the labels below */
 	uint64		sequence;		/* all labels before it are final */
+	char	   *place;			/* where a TRUNCATE under one of them may have
+								 * been sent (see dbmazz_sink.h), or NULL */
 	bool		stopped;
 	XLogRecPtr	lsn;			/* the table's own position, or Invalid */
 } DbmazzTableRow;
@@ -100,10 +102,10 @@ extern void dbmazz_catalog_set_checkpoint(int32 id, XLogRecPtr lsn,
 /* The lanes of a pipeline: a List of DbmazzTableRow. */
 extern List *dbmazz_catalog_tables(int32 id);
 
-/* Add or change a lane's labels. */
+/* Add or change a lane's labels; 'place' as in DbmazzTableRow. */
 extern void dbmazz_catalog_set_lane(int32 id, const char *target, Oid relid,
 									const char *source, uint64 epoch,
-									uint64 sequence);
+									uint64 sequence, const char *place);
 
 /*
  * The table stops at 'lsn'.  'row_lsn' and 'row_sequence' name the row that is to
@@ -133,7 +135,8 @@ typedef struct DbmazzDroppedLane
 	char	   *target;
 	char	   *uid;
 	uint64		epoch;
-	uint64		sequence;		/* as in DbmazzTableRow */
+	uint64		sequence;		/* these as in DbmazzTableRow */
+	char	   *place;
 } DbmazzDroppedLane;
 
 /*

@@ -139,7 +139,7 @@ dbmazz_catalog_tables(int32 id)
 	query_begin(&q);
 	add_int(&q, id);
 	n = run(&q, "SELECT target, relation::int8, epoch, sequence, "
-			"(state = 'stopped')::int4, lsn "
+			"(state = 'stopped')::int4, lsn, truncate_place "
 			"FROM dbmazz.pipeline_tables WHERE pipeline = $1", SPI_OK_SELECT);
 	old = MemoryContextSwitchTo(cxt);
 	for (i = 0; i < n; i++)
@@ -152,6 +152,7 @@ dbmazz_catalog_tables(int32 id)
 		table->sequence = get_bigint(i, 4);
 		table->stopped = get_int(i, 5) != 0;
 		table->lsn = get_lsn(i, 6);
+		table->place = get_utf8(&q, i, 7);
 		result = lappend(result, table);
 	}
 	MemoryContextSwitchTo(old);
@@ -161,7 +162,8 @@ dbmazz_catalog_tables(int32 id)
 
 void
 dbmazz_catalog_set_lane(int32 id, const char *target, Oid relid,
-						const char *source, uint64 epoch, uint64 sequence)
+						const char *source, uint64 epoch, uint64 sequence,
+						const char *place)
 {
 	Statement	q;
 
@@ -172,13 +174,14 @@ dbmazz_catalog_set_lane(int32 id, const char *target, Oid relid,
 	add_utf8(&q, source);
 	add_bigint(&q, epoch);
 	add_bigint(&q, sequence);
+	add_utf8(&q, place);
 	run_alone(&q, "INSERT INTO dbmazz.pipeline_tables AS t (pipeline, target, "
-			  "relation, source, epoch, sequence) "
-			  "VALUES ($1, $2, $3::oid, $4, $5, $6) "
+			  "relation, source, epoch, sequence, truncate_place) "
+			  "VALUES ($1, $2, $3::oid, $4, $5, $6, $7) "
 			  "ON CONFLICT (pipeline, target) DO UPDATE SET "
 			  "relation = excluded.relation, source = excluded.source, "
 			  "epoch = excluded.epoch, sequence = excluded.sequence, "
-			  "updated_at = now()", SPI_OK_INSERT);
+			  "truncate_place = excluded.truncate_place, updated_at = now()", SPI_OK_INSERT);
 }
 
 void
@@ -260,14 +263,16 @@ dbmazz_catalog_keep_lanes(int32 id)
 	query_begin(&q);
 	add_int(&q, id);
 	run_alone(&q, "INSERT INTO dbmazz.dropped_lanes AS d "
-			  "(destination, target, uid, epoch, sequence) "
-			  "SELECT c.destination, t.target, r.uid, t.epoch, t.sequence "
+			  "(destination, target, uid, epoch, sequence, truncate_place) "
+			  "SELECT c.destination, t.target, r.uid, t.epoch, t.sequence, "
+			  "t.truncate_place "
 			  "FROM dbmazz.pipeline_tables t "
 			  "JOIN dbmazz.checkpoints c ON c.pipeline = t.pipeline "
 			  "JOIN dbmazz.run_state r ON r.pipeline = t.pipeline "
 			  "WHERE t.pipeline = $1 AND t.epoch > 0 "
 			  "ON CONFLICT (destination, target, uid, epoch) DO UPDATE SET "
-			  "sequence = excluded.sequence, dropped_at = now()",
+			  "sequence = excluded.sequence, "
+			  "truncate_place = excluded.truncate_place, dropped_at = now()",
 			  SPI_OK_INSERT);
 }
 
@@ -281,7 +286,7 @@ dbmazz_catalog_dropped_lanes(const char *destination)
 
 	query_begin(&q);
 	add_text(&q, destination);
-	n = run(&q, "SELECT target, uid, epoch, sequence "
+	n = run(&q, "SELECT target, uid, epoch, sequence, truncate_place "
 			"FROM dbmazz.dropped_lanes WHERE destination = $1",
 			SPI_OK_SELECT);
 	for (i = 0; i < n; i++)
@@ -293,6 +298,7 @@ dbmazz_catalog_dropped_lanes(const char *destination)
 		lane->uid = get_text(&q, i, 2);
 		lane->epoch = get_bigint(i, 3);
 		lane->sequence = get_bigint(i, 4);
+		lane->place = get_utf8(&q, i, 5);
 		old = MemoryContextSwitchTo(q.cxt);
 		result = lappend(result, lane);
 		MemoryContextSwitchTo(old);

@@ -73,6 +73,9 @@ typedef struct DbmazzRequest
 	const char *label;			/* LOAD, RESOLVE, TRUNCATE */
 	const char *const *labels;	/* SETTLE */
 	int			nlabels;
+	const char *place;			/* SETTLE: a TRUNCATE may have been sent under one
+								 * of the labels, when place() said this; NULL:
+								 * none was */
 	const DbmazzBatchView *batch;	/* LOAD; see dbmazz_row_is_sent() */
 	uint32_t	nrows;			/* LOAD: rows that are sent, > 0 */
 } DbmazzRequest;
@@ -201,6 +204,15 @@ typedef struct DbmazzSinkRoutine
 	/* Forget a request; no completion will follow. */
 	void		(*cancel) (void *state, uint64_t id);
 	void		(*close) (void *state);
+
+	/*
+	 * Where a TRUNCATE would go now, as a text that a SETTLE of any later life
+	 * understands, whatever the options are then; it has no secrets.  It is in the
+	 * catalogs before a TRUNCATE is sent, so that one whose outcome is unknown is
+	 * not forgotten.  Fills up to 'len' bytes (terminated), returns the whole
+	 * length; 0: nowhere, it would be rejected.  NULL if a SETTLE needs no place.
+	 */
+	size_t		(*place) (void *state, char *out, size_t len);
 
 	/*
 	 * The exact request of a load as text (headers and body, the password

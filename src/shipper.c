@@ -52,7 +52,7 @@ label_epoch(uint64 epoch)
 /* Before the lane's first load none of these may be able to commit. */
 static void
 add_old_labels(DbmazzShipper *s, Lane *lane, const char *uid, uint64 epoch,
-			   uint64 sequence, bool is_dropped)
+			   uint64 sequence, const char *place, bool is_dropped)
 {
 	MemoryContext old = MemoryContextSwitchTo(s->cxt);
 	OldLabels  *labels = palloc0(sizeof(*labels));
@@ -60,6 +60,7 @@ add_old_labels(DbmazzShipper *s, Lane *lane, const char *uid, uint64 epoch,
 	strlcpy(labels->uid, uid, sizeof(labels->uid));
 	labels->epoch = epoch;
 	labels->sequence = sequence;
+	labels->place = place != NULL ? pstrdup(place) : NULL;
 	labels->is_dropped = is_dropped;
 	lane->old = lappend(lane->old, labels);
 	MemoryContextSwitchTo(old);
@@ -105,7 +106,7 @@ dbmazz_shipper_create(DbmazzPipeline *p, const DbmazzPipelineRow *row,
 
 		if (table->epoch != 0)
 			add_old_labels(s, lane, row->uid, table->epoch, table->sequence,
-						   false);
+						   table->place, false);
 		lane->stopped = table->stopped;
 		lane->own_lsn = table->lsn;
 		if (table->stopped)
@@ -116,7 +117,7 @@ dbmazz_shipper_create(DbmazzPipeline *p, const DbmazzPipelineRow *row,
 		DbmazzDroppedLane *gone = lfirst(lc);
 
 		add_old_labels(s, dbmazz_shipper_lane(s, gone->target), gone->uid,
-					   gone->epoch, gone->sequence, true);
+					   gone->epoch, gone->sequence, gone->place, true);
 	}
 	dbmazz_dead_load(s);
 	return s;

@@ -1,14 +1,6 @@
 /*
  * shipper_lane.c
  *		One lane: requests, outcomes, labels.
- *
- * NOTES
- *	  Labels.  A lane numbers its loads; a retry keeps label and bytes.  Before a
- *	  label is used, the catalogs must cover it: the lane's row says "all labels
- *	  of this epoch below 'sequence' are final", and no label at or beyond
- *	  sequence + LABEL_WINDOW is used.  So a later life has to look at no more
- *	  than LABEL_WINDOW labels to be sure that no load of this one can still
- *	  commit.
  */
 #include "postgres.h"
 
@@ -249,19 +241,6 @@ start_request(DbmazzShipper *s, Lane *lane, DbmazzRequestKind kind)
 		DBMAZZ_DEBUG_POINT("truncate_started");
 }
 
-static void
-format_label(const Lane *lane, const char *uid, uint64 epoch, uint64 sequence,
-			 char *out)
-{
-	DbmazzLabel label;
-
-	strlcpy(label.uid, uid, sizeof(label.uid));
-	label.epoch = epoch;
-	label.lane = lane->lane;
-	label.sequence = sequence;
-	dbmazz_label_format(&label, out);
-}
-
 /*
  * Labels of an earlier life, or of a pipeline that is gone: none of their loads
  * may commit any more.
@@ -274,12 +253,13 @@ start_settle(DbmazzShipper *s, Lane *lane)
 
 	for (i = 0; i < LABEL_WINDOW; i++)
 	{
-		format_label(lane, old->uid, old->epoch, old->sequence + i,
+		dbmazz_lane_format_label(lane, old->uid, old->epoch, old->sequence + i,
 					 lane->old_labels[i]);
 		lane->old_label_list[i] = lane->old_labels[i];
 	}
 	lane->request.labels = lane->old_label_list;
 	lane->request.nlabels = LABEL_WINDOW;
+	lane->request.place = old->place;
 	start_request(s, lane, DBMAZZ_REQUEST_SETTLE);
 }
 
@@ -301,34 +281,8 @@ start_resolve(DbmazzShipper *s, Lane *lane)
 	lane->old_label_list[0] = lane->label;
 	lane->request.labels = lane->old_label_list;
 	lane->request.nlabels = 1;
+	lane->request.place = lane->place;
 	start_request(s, lane, DBMAZZ_REQUEST_SETTLE);
-}
-
-/* Make the catalogs cover the label that is about to be used, and no old ones. */
-static void
-cover_label(DbmazzShipper *s, Lane *lane)
-{
-	ListCell   *lc;
-
-	if (lane->settled && lane->sequence < lane->durable + LABEL_WINDOW)
-		return;
-	dbmazz_worker_begin();
-	dbmazz_catalog_set_lane(s->id, lane->target, lane->relid, lane->source,
-							s->epoch, lane->sequence);
-	foreach(lc, lane->old)
-	{
-		const OldLabels *old = lfirst(lc);
-
-		if (old->is_dropped)
-			dbmazz_catalog_forget_lane(s->destination, lane->target, old->uid,
-									   old->epoch);
-	}
-	dbmazz_worker_commit();
-	DBMAZZ_DEBUG_POINT("label_covered");
-	list_free_deep(lane->old);
-	lane->old = NIL;
-	lane->durable = lane->sequence;
-	lane->settled = true;
 }
 
 /*
@@ -389,6 +343,7 @@ static void
 start_batch(DbmazzShipper *s, Lane *lane)
 {
 	DbmazzBatchKind kind = first_kind(lane);
+	const char *place = NULL;
 
 	if (kind == DBMAZZ_BATCH_TRUNCATE &&
 		(s->routine->capabilities & DBMAZZ_SINK_TRUNCATE) == 0)
@@ -408,8 +363,10 @@ start_batch(DbmazzShipper *s, Lane *lane)
 			(!dbmazz_dead_divert(s, lane) || !has_rows(s, lane)))
 			return;
 	}
-	cover_label(s, lane);
-	format_label(lane, s->uid, s->epoch, lane->sequence, lane->label);
+	if (kind == DBMAZZ_BATCH_TRUNCATE)
+		place = dbmazz_lane_truncate_place(s, lane);
+	dbmazz_lane_cover_label(s, lane, place);
+	dbmazz_lane_format_label(lane, s->uid, s->epoch, lane->sequence, lane->label);
 	start_request(s, lane, kind == DBMAZZ_BATCH_TRUNCATE ?
 				  DBMAZZ_REQUEST_TRUNCATE : DBMAZZ_REQUEST_LOAD);
 }
@@ -513,6 +470,8 @@ batch_loaded(DbmazzShipper *s, Lane *lane)
 	else
 		pg_atomic_fetch_add_u64(&counters->batches, 1);
 	next_label(lane);
+	if (lane->place != NULL)
+		dbmazz_lane_cover_label(s, lane, NULL);
 	if (dbmazz_split_loaded(lane))
 		DBMAZZ_DEBUG_POINT("part_loaded");
 	else
@@ -571,6 +530,8 @@ dbmazz_lane_complete(DbmazzShipper *s, Lane *lane, const DbmazzCompletion *c)
 	if (c->outcome == DBMAZZ_REJECT && (kind == DBMAZZ_REQUEST_LOAD ||
 										kind == DBMAZZ_REQUEST_TRUNCATE))
 	{
+		if (lane->place != NULL)
+			dbmazz_lane_cover_label(s, lane, NULL);
 		if (kind == DBMAZZ_REQUEST_LOAD &&
 			c->error.status == DBMAZZ_ERR_UNREPRESENTABLE)
 			rows_rejected(s, lane, &c->error);

@@ -49,6 +49,7 @@ typedef struct OldLabels
 	char		uid[DBMAZZ_UID_SIZE];
 	uint64		epoch;
 	uint64		sequence;		/* the first of LABEL_WINDOW */
+	char	   *place;			/* where a TRUNCATE may have been sent, or NULL */
 	bool		is_dropped;		/* dbmazz.dropped_lanes has them */
 } OldLabels;
 
@@ -69,6 +70,7 @@ typedef struct Lane
 	int			nsettled;		/* the first so many of them are */
 	uint64		sequence;		/* of the load under way, or the next */
 	uint64		durable;		/* what the catalogs say; valid if settled */
+	char	   *place;			/* likewise; NULL: no TRUNCATE is under way */
 
 	/* work */
 	slist_head	queue;			/* of QueuedBatch, oldest first */
@@ -195,6 +197,22 @@ extern bool dbmazz_dead_row(DbmazzShipper *s, Lane *lane,
 
 /* The target was emptied: what came before is obsolete.  May commit. */
 extern void dbmazz_dead_truncated(DbmazzShipper *s, Lane *lane);
+
+/* ---- labels (shipper_label.c) --------------------------------------------- */
+
+extern void dbmazz_lane_format_label(const Lane *lane, const char *uid,
+									 uint64 epoch, uint64 sequence,
+									 char *out);
+
+/*
+ * Make the catalogs cover the label that is about to be used, and no old ones; and
+ * the place that a TRUNCATE is about to be sent to, or none.  May commit.
+ */
+extern void dbmazz_lane_cover_label(DbmazzShipper *s, Lane *lane,
+									const char *place);
+
+/* Where the sink would send a TRUNCATE now, or NULL; in the batch's memory. */
+extern const char *dbmazz_lane_truncate_place(DbmazzShipper *s, Lane *lane);
 
 /* ---- batches whose rows must be read (shipper_reread.c) ------------------- */
 

@@ -28,7 +28,7 @@
 /* Size of a body that is not known before it has been read. */
 #define DBMAZZ_HTTP_UNKNOWN	UINT64_MAX
 
-#define DBMAZZ_HTTP_ADDRESSES	4
+#define DBMAZZ_HTTP_ADDRESSES	16	/* most that a name is looked up for */
 #define DBMAZZ_HTTP_ADDRESS		48	/* the text of an IPv6 address */
 
 typedef struct DbmazzHttp DbmazzHttp;
@@ -92,7 +92,8 @@ typedef struct DbmazzHttpAnswer
 	const char *body;			/* terminated by a zero byte */
 	size_t		body_len;
 	const char *location;		/* where a redirect points, absolute, or NULL */
-	int			naddresses;		/* of resolve_only, which never is complete */
+	int			naddresses;		/* of resolve_only, which never is complete; all
+								 * if fewer than DBMAZZ_HTTP_ADDRESSES */
 	char		addresses[DBMAZZ_HTTP_ADDRESSES][DBMAZZ_HTTP_ADDRESS];
 	char		error[DBMAZZ_HTTP_ERROR];	/* "" if complete */
 } DbmazzHttpAnswer;

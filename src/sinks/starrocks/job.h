@@ -13,6 +13,7 @@
  *		SETTLE	state -> (cancel -> state) -> next label ... -> (sessions) -> end
  *		TRUNCATE	(address) -> connect -> truncate -> end
  *		sessions	(address) -> connect -> list -> (kill ... -> pause -> list)
+ *				-> next address ...
  *
  *	  Those of the last two lines speak to the MySQL port.
  *
@@ -22,6 +23,7 @@
 #define DBMAZZ_SR_JOB_H
 
 #include "core/body.h"
+#include "core/label.h"
 #include "dbmazz_sink.h"
 #include "http/http.h"
 #include "sinks/starrocks/answer.h"
@@ -54,6 +56,17 @@ typedef enum DbmazzSrStep
 #define DBMAZZ_SR_MAX_REFUSED	64
 #define DBMAZZ_SR_MAX_KILLS		16	/* sessions to be ended in one look */
 
+/* Addresses of a name, and some that it had when a TRUNCATE was sent. */
+#define DBMAZZ_SR_MAX_ADDRESSES	(DBMAZZ_HTTP_ADDRESSES + 4)
+
+/* A TRUNCATE that was sent in this life, and whose outcome is unknown. */
+typedef struct DbmazzSrSent
+{
+	struct DbmazzSrSent *next;
+	char		label[DBMAZZ_LABEL_SIZE];
+	char		address[DBMAZZ_HTTP_ADDRESS];
+} DbmazzSrSent;
+
 struct DbmazzSr
 {
 	DbmazzHttp *http;			/* NULL where only render() is used */
@@ -65,8 +78,7 @@ struct DbmazzSr
 	uint64_t	refused[DBMAZZ_SR_MAX_REFUSED]; /* there was no memory for */
 	int			nrefused;
 	uint32_t	port_serial;	/* of the last session at the MySQL port */
-	int64_t		looked_ms;		/* when its sessions were looked at first, since
-								 * a TRUNCATE was sent or the address changed */
+	DbmazzSrSent *sent;			/* private to settle.c */
 };
 
 struct DbmazzSrJob
@@ -104,14 +116,19 @@ struct DbmazzSrJob
 	int			label;
 	int			cancels;		/* of the current label */
 
-	/* at the MySQL port; private to truncate.c */
+	/* at the MySQL port; private to session.c and settle.c */
+	DbmazzUrl	mysql;			/* whose port it is */
 	DbmazzSrPort *port;
 	uint32_t	port_serial;
-	char		addresses[DBMAZZ_HTTP_ADDRESSES][DBMAZZ_HTTP_ADDRESS];
+	char		addresses[DBMAZZ_SR_MAX_ADDRESSES][DBMAZZ_HTTP_ADDRESS];
 	int			naddresses;
 	int			address;		/* the one that is tried */
+	int			nlooked;		/* SETTLE: those that have answered */
+	bool		has_list;		/* its rows are being read */
+	bool		is_idle;		/* the list has a session that may yet begin */
 	unsigned long kills[DBMAZZ_SR_MAX_KILLS];
 	int			nkills;
+	int64_t		looked_ms;		/* first look at this address; 0: none yet */
 	int64_t		resume_ms;		/* end of a pause */
 	int64_t		give_up_ms;
 };
@@ -173,12 +190,12 @@ extern void dbmazz_sr_label_step(DbmazzSrJob *job);
 /* Ask for the state of a label: begins STEP_STATE. */
 extern void dbmazz_sr_ask_state(DbmazzSrJob *job, const char *label);
 
-/* ---- truncate.c -------------------------------------------------------- */
+/* ---- session.c, truncate.c, settle.c ----------------------------------- */
 
 extern void dbmazz_sr_truncate_start(DbmazzSrJob *job);
 
 /* SETTLE, the last part: no TRUNCATE under one of the labels is at work. */
-extern void dbmazz_sr_sessions_start(DbmazzSrJob *job);
+extern void dbmazz_sr_settle_sessions(DbmazzSrJob *job);
 
 /* STEP_ADDRESS has ended. */
 extern void dbmazz_sr_port_resolved(DbmazzSrJob *job);
@@ -194,6 +211,7 @@ extern bool dbmazz_sr_port_waits(const DbmazzSrJob *job,
 /* Move such a job on. */
 extern void dbmazz_sr_port_step(DbmazzSrJob *job);
 extern void dbmazz_sr_port_end(DbmazzSrJob *job);
+extern void dbmazz_sr_sent_clear(DbmazzSr *sr);
 
 /* ---- cache.c ----------------------------------------------------------- */
 

@@ -95,8 +95,8 @@ settled(DbmazzSrJob *job, DbmazzSrLabelState state)
 		job->cancels = 0;
 		if (job->label < request->nlabels)
 			dbmazz_sr_ask_state(job, request->labels[job->label]);
-		else if (job->config->has_mysql)
-			dbmazz_sr_sessions_start(job);
+		else if (request->place != NULL)
+			dbmazz_sr_settle_sessions(job);
 		else
 			dbmazz_sr_finish(job, DBMAZZ_DONE);
 	}

@@ -4,6 +4,8 @@
  */
 #include "sinks/starrocks/mysqlport.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,60 +17,88 @@
 #include <mysql.h>
 
 #include "http/http.h"
+#include "sinks/starrocks/tlsconnect.h"
 
 #define AUTH_PLUGIN		"mysql_native_password"
 #define MAX_TURNS		1000	/* of an operation that is being broken off */
+#define MAX_ROWS		65536	/* of an answer: far more than there are sessions */
+#define MAX_PACKET		(256 * 1024)	/* a row */
 
 typedef enum Operation
 {
 	OP_NONE,
+	OP_HANDSHAKE,				/* connect with TLS: a thread does it */
 	OP_CONNECT,
 	OP_QUERY,
-	OP_STORE					/* read the rows of an answer */
+	OP_FETCH					/* read a row */
 } Operation;
 
 struct DbmazzSrPort
 {
 	MYSQL	   *mysql;
+	DbmazzSrConnect *connect;	/* OP_HANDSHAKE; 'mysql' is the thread's then */
 	MYSQL_RES  *result;
 	MYSQL_ROW	row;
+	int			nrows;
 	Operation	operation;		/* under way */
 	int			wait_for;		/* MYSQL_WAIT_*, what it waits for */
 	int64_t		deadline_ms;
 	bool		failed;
+	bool		refusable;		/* it failed before it was connected */
 	unsigned	code;
 	char		error[DBMAZZ_SR_PORT_ERROR];
 };
 
 static bool set_options(MYSQL *mysql);
+static bool set_tls(MYSQL *mysql, const DbmazzSrPortTarget *target);
+static int	wait_fd(const DbmazzSrPort *port);
 static int	ready_events(const DbmazzSrPort *port);
 static int	go_on(DbmazzSrPort *port, int events, bool *ok);
 static void ended(DbmazzSrPort *port, bool ok);
+static void connected(DbmazzSrPort *port);
 static void fail(DbmazzSrPort *port, unsigned code, const char *message);
 static bool is_own_code(unsigned code);
 
 DbmazzSrPort *
-dbmazz_sr_port_open(const char *address, int port_number, const char *user,
-					const char *password, int64_t timeout_ms)
+dbmazz_sr_port_open(const DbmazzSrPortTarget *target, int64_t timeout_ms)
 {
 	DbmazzSrPort *port = calloc(1, sizeof(*port));
-	MYSQL	   *connected = NULL;
+	MYSQL	   *mysql = NULL;
 
 	if (port == NULL)
 		return NULL;
 	port->mysql = mysql_init(NULL);
-	if (port->mysql == NULL || !set_options(port->mysql))
+	port->deadline_ms = dbmazz_http_now_ms() + timeout_ms;
+	if (port->mysql == NULL || !set_options(port->mysql) ||
+		(target->tls && !set_tls(port->mysql, target)))
 	{
 		dbmazz_sr_port_close(port);
 		return NULL;
 	}
-	port->deadline_ms = dbmazz_http_now_ms() + timeout_ms;
+	if (target->tls)
+	{
+		port->operation = OP_HANDSHAKE;
+		port->wait_for = MYSQL_WAIT_READ;
+		port->connect = dbmazz_sr_connect_start(port->mysql, target->address,
+												target->port, target->host,
+												target->user,
+												target->password,
+												port->deadline_ms);
+		if (port->connect == NULL)
+		{
+			dbmazz_sr_port_close(port);
+			return NULL;
+		}
+		return port;
+	}
 	port->operation = OP_CONNECT;
-	port->wait_for = mysql_real_connect_start(&connected, port->mysql, address,
-											  user, password, NULL,
-											  (unsigned) port_number, NULL, 0);
+	port->wait_for = mysql_real_connect_start(&mysql, port->mysql,
+											  target->address, target->user,
+											  target->password, NULL,
+											  (unsigned) target->port, NULL,
+											  0);
 	if (port->wait_for == 0)
-		ended(port, connected != NULL);
+		ended(port, mysql != NULL);
 	return port;
 }
 
@@ -82,12 +112,30 @@ dbmazz_sr_port_query(DbmazzSrPort *port, const char *text, size_t len,
 		mysql_free_result(port->result);
 	port->result = NULL;
 	port->row = NULL;
+	port->nrows = 0;
 	port->failed = false;
 	port->deadline_ms = dbmazz_http_now_ms() + timeout_ms;
 	port->operation = OP_QUERY;
 	port->wait_for = mysql_real_query_start(&result, port->mysql, text, len);
 	if (port->wait_for == 0)
 		ended(port, result == 0);
+}
+
+void
+dbmazz_sr_port_next(DbmazzSrPort *port)
+{
+	if (port->result == NULL)
+		return;
+	port->operation = OP_FETCH;
+	port->wait_for = mysql_fetch_row_start(&port->row, port->result);
+	if (port->wait_for == 0)
+		ended(port, port->row != NULL || mysql_errno(port->mysql) == 0);
+}
+
+bool
+dbmazz_sr_port_row(const DbmazzSrPort *port)
+{
+	return port->row != NULL;
 }
 
 DbmazzSrPortState
@@ -124,7 +172,7 @@ dbmazz_sr_port_socket(const DbmazzSrPort *port, bool *want_read,
 		*deadline_ms = 0;
 		return -1;
 	}
-	return mysql_get_socket(port->mysql);
+	return wait_fd(port);
 }
 
 unsigned
@@ -134,24 +182,28 @@ dbmazz_sr_port_error(const DbmazzSrPort *port, const char **message)
 	return port->code;
 }
 
+/* The library has no code for it, only the system's number in its text. */
+bool
+dbmazz_sr_port_refused(const DbmazzSrPort *port)
+{
+	char		number[16];
+
+	(void) snprintf(number, sizeof(number), "(%d)", ECONNREFUSED);
+	return port->failed && port->refusable &&
+		strstr(port->error, number) != NULL;
+}
+
 unsigned long
 dbmazz_sr_port_id(const DbmazzSrPort *port)
 {
 	return mysql_thread_id(port->mysql);
 }
 
-bool
-dbmazz_sr_port_next(DbmazzSrPort *port)
-{
-	port->row = port->result != NULL ? mysql_fetch_row(port->result) : NULL;
-	return port->row != NULL;
-}
-
 const char *
 dbmazz_sr_port_value(const DbmazzSrPort *port, const char *column)
 {
-	unsigned	n = mysql_num_fields(port->result);
-	const MYSQL_FIELD *fields = mysql_fetch_fields(port->result);
+	unsigned	n = port->row != NULL ? mysql_num_fields(port->result) : 0;
+	const MYSQL_FIELD *fields = n > 0 ? mysql_fetch_fields(port->result) : NULL;
 	unsigned	i;
 
 	for (i = 0; i < n; i++)
@@ -176,6 +228,11 @@ dbmazz_sr_port_close(DbmazzSrPort *port)
 
 	if (port == NULL)
 		return;
+	if (port->connect != NULL)
+	{
+		(void) dbmazz_sr_connect_end(port->connect);
+		port->wait_for = 0;
+	}
 	if (port->mysql != NULL)
 	{
 		fd = mysql_get_socket(port->mysql);
@@ -196,17 +253,46 @@ set_options(MYSQL *mysql)
 {
 	unsigned	protocol = MYSQL_PROTOCOL_TCP;
 	unsigned	off = 0;
+	size_t		packet = MAX_PACKET;
 	my_bool		no = 0;
 
 	return mysql_options(mysql, MYSQL_OPT_NONBLOCK, NULL) == 0 &&
 		mysql_options(mysql, MYSQL_OPT_PROTOCOL, &protocol) == 0 &&
 		mysql_options(mysql, MYSQL_OPT_LOCAL_INFILE, &off) == 0 &&
 		mysql_options(mysql, MYSQL_OPT_RECONNECT, &no) == 0 &&
+		mysql_options(mysql, MYSQL_OPT_MAX_ALLOWED_PACKET, &packet) == 0 &&
 		mysql_options(mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &no) == 0 &&
 		mysql_options(mysql, MYSQL_OPT_SSL_ENFORCE, &no) == 0 &&
 		mysql_options(mysql, MYSQL_DEFAULT_AUTH, AUTH_PLUGIN) == 0 &&
 		mysql_options(mysql, MARIADB_OPT_RESTRICTED_AUTH, AUTH_PLUGIN) == 0 &&
 		mysql_options(mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4") == 0;
+}
+
+/*
+ * The library goes on in the clear where a server has no TLS, unless it is to look
+ * at the certificate; to an empty fingerprint it compares nothing.
+ */
+static bool
+set_tls(MYSQL *mysql, const DbmazzSrPortTarget *target)
+{
+	my_bool		yes = 1;
+
+	if (mysql_options(mysql, MYSQL_OPT_SSL_ENFORCE, &yes) != 0 ||
+		mysql_options(mysql, MARIADB_OPT_TLS_VERSION, "TLSv1.2,TLSv1.3") != 0)
+		return false;
+	if (!target->tls_verify)
+		return mysql_options(mysql, MARIADB_OPT_TLS_PEER_FP, "") == 0;
+	return mysql_options(mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT,
+						 &yes) == 0 &&
+		(target->ca_file == NULL ||
+		 mysql_options(mysql, MYSQL_OPT_SSL_CA, target->ca_file) == 0);
+}
+
+static int
+wait_fd(const DbmazzSrPort *port)
+{
+	return port->connect != NULL ? dbmazz_sr_connect_socket(port->connect) :
+		mysql_get_socket(port->mysql);
 }
 
 /* Which of the events that the operation waits for are there, now? */
@@ -216,7 +302,7 @@ ready_events(const DbmazzSrPort *port)
 	struct pollfd fd = {0};
 	int			events = 0;
 
-	fd.fd = mysql_get_socket(port->mysql);
+	fd.fd = wait_fd(port);
 	if ((port->wait_for & MYSQL_WAIT_READ) != 0)
 		fd.events |= POLLIN;
 	if ((port->wait_for & MYSQL_WAIT_WRITE) != 0)
@@ -234,25 +320,27 @@ ready_events(const DbmazzSrPort *port)
 static int
 go_on(DbmazzSrPort *port, int events, bool *ok)
 {
-	MYSQL	   *connected = NULL;
+	MYSQL	   *mysql = NULL;
 	int			result = 0;
 	int			wait_for;
 
 	switch (port->operation)
 	{
+		case OP_HANDSHAKE:
+			*ok = dbmazz_sr_connect_end(port->connect);
+			port->connect = NULL;
+			return 0;
 		case OP_CONNECT:
-			wait_for = mysql_real_connect_cont(&connected, port->mysql,
-											   events);
-			*ok = connected != NULL;
+			wait_for = mysql_real_connect_cont(&mysql, port->mysql, events);
+			*ok = mysql != NULL;
 			return wait_for;
 		case OP_QUERY:
 			wait_for = mysql_real_query_cont(&result, port->mysql, events);
 			*ok = result == 0;
 			return wait_for;
-		case OP_STORE:
-			wait_for = mysql_store_result_cont(&port->result, port->mysql,
-											   events);
-			*ok = port->result != NULL;
+		case OP_FETCH:
+			wait_for = mysql_fetch_row_cont(&port->row, port->result, events);
+			*ok = port->row != NULL || mysql_errno(port->mysql) == 0;
 			return wait_for;
 		default:
 			*ok = false;
@@ -266,15 +354,38 @@ ended(DbmazzSrPort *port, bool ok)
 	Operation	operation = port->operation;
 
 	port->operation = OP_NONE;
-	if (!ok)
+	port->wait_for = 0;
+	if (!ok && operation == OP_HANDSHAKE &&
+		dbmazz_http_now_ms() >= port->deadline_ms)
+		fail(port, 0, "no answer in time");
+	else if (!ok)
+	{
+		port->refusable = operation == OP_CONNECT || operation == OP_HANDSHAKE;
 		fail(port, mysql_errno(port->mysql), mysql_error(port->mysql));
+	}
+	else if (operation == OP_HANDSHAKE)
+		connected(port);
 	else if (operation == OP_QUERY && mysql_field_count(port->mysql) > 0)
 	{
-		port->operation = OP_STORE;
-		port->wait_for = mysql_store_result_start(&port->result, port->mysql);
-		if (port->wait_for == 0)
-			ended(port, port->result != NULL);
+		port->result = mysql_use_result(port->mysql);
+		if (port->result == NULL)
+			fail(port, 0, "out of memory");
 	}
+	else if (operation == OP_FETCH && port->row != NULL &&
+			 ++port->nrows > MAX_ROWS)
+		fail(port, 0, "the answer has too many rows");
+}
+
+/* From here on the library's non-blocking functions are used. */
+static void
+connected(DbmazzSrPort *port)
+{
+	int			fd = mysql_get_socket(port->mysql);
+
+	if (mysql_get_ssl_cipher(port->mysql) == NULL)
+		fail(port, 0, "the server does not speak TLS");
+	else
+		(void) fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 }
 
 static void

@@ -103,7 +103,7 @@ const DbmazzOptionDef dbmazz_sr_option_defs[DBMAZZ_SR_OPTIONS] = {
 	},
 	[OPT_MYSQL_ADDRESS] = {
 		"mysql_address", DBMAZZ_OPTION_STRING, 0, NULL, 0, 0,
-		"Address, host[:port], of one frontend's MySQL port, for TRUNCATE."
+		"Address, host[:port], of a frontend's MySQL port, for TRUNCATE."
 	},
 	[OPT_FORMAT] = {
 		"format", DBMAZZ_OPTION_STRING, 0, "json", 0, 0,
@@ -387,16 +387,10 @@ parse_backend(DbmazzSrConfig *config, const char *text, DbmazzError *err)
 	return true;
 }
 
-/*
- * libmariadb waits for the TLS handshake, which a sink must not.  So the
- * connection is in the clear; where the operator has asked for https, it may
- * only lead to this host, where a tunnel may listen.
- */
 static bool
 parse_mysql(DbmazzSrConfig *config, const char *text, DbmazzError *err)
 {
 	const char *why = NULL;
-	int			i;
 
 	if (text[0] == '\0')
 		return true;
@@ -411,24 +405,24 @@ parse_mysql(DbmazzSrConfig *config, const char *text, DbmazzError *err)
 						  "frontend (default %d).", MYSQL_PORT);
 		return false;
 	}
-	for (i = 0; i < config->nfrontends; i++)
-	{
-		if (!config->frontends[i].tls || is_loopback(config->mysql.host))
-			continue;
-		dbmazz_error_set(err, DBMAZZ_ERR_UNSUPPORTED, 0,
-						 "option \"mysql_address\" cannot name another host "
-						 "when \"url\" is https");
-		dbmazz_error_detail(err, "What goes to the MySQL port is not "
-							"encrypted.");
-		dbmazz_error_hint(err, "Let a TLS tunnel on this host listen, and name "
-						  "its address: 127.0.0.1:port.");
-		return false;
-	}
 	if (config->mysql.port == 0)
 		config->mysql.port = MYSQL_PORT;
 	config->mysql.path = "";
 	config->has_mysql = true;
 	return true;
+}
+
+bool
+dbmazz_sr_config_mysql_tls(const DbmazzSrConfig *config, const char *host)
+{
+	int			i;
+
+	for (i = 0; i < config->nfrontends; i++)
+	{
+		if (config->frontends[i].tls)
+			return !is_loopback(host);
+	}
+	return false;
 }
 
 static bool
@@ -438,7 +432,8 @@ is_loopback(const char *host)
 
 	if (inet_pton(AF_INET, host, &number) == 1)
 		return strncmp(host, "127.", 4) == 0;
-	return strcmp(host, "[::1]") == 0 || strcmp(host, "localhost") == 0;
+	return strcmp(host, "[::1]") == 0 || strcmp(host, "::1") == 0 ||
+		strcmp(host, "localhost") == 0;
 }
 
 static bool

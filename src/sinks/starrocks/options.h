@@ -44,6 +44,13 @@ extern DbmazzSrConfig *dbmazz_sr_config_create(const DbmazzOption *options,
 											   DbmazzError *err);
 extern void dbmazz_sr_config_release(DbmazzSrConfig *config);
 
+/*
+ * Must a session at the MySQL port of this host be encrypted?  Where "url" is https,
+ * yes; but on this host itself a tunnel may listen, whose near end is not.
+ */
+extern bool dbmazz_sr_config_mysql_tls(const DbmazzSrConfig *config,
+									   const char *host);
+
 /* See identity() in dbmazz_sink.h. */
 extern size_t dbmazz_sr_config_identity(const DbmazzSrConfig *config,
 										char *out, size_t len);

@@ -32,6 +32,7 @@ static int	sr_poll(void *state, const DbmazzSinkEvent *events, int nevents,
 					DbmazzCompletion *completions, int max);
 static void sr_cancel(void *state, uint64_t id);
 static void sr_close(void *state);
+static size_t sr_place(void *state, char *out, size_t len);
 static size_t sr_render(void *state, const DbmazzRequest *request, char *out,
 						size_t len);
 static size_t sr_identity(const DbmazzOption *options, int noptions,
@@ -60,6 +61,7 @@ static const DbmazzSinkRoutine routine = {
 	.poll = sr_poll,
 	.cancel = sr_cancel,
 	.close = sr_close,
+	.place = sr_place,
 	.render = sr_render,
 	.ddl = dbmazz_sr_ddl,
 	.identity = sr_identity
@@ -167,7 +169,6 @@ sr_reconfigure(void *state, const DbmazzOption *options, int noptions,
 	dbmazz_sr_config_release(sr->config);
 	sr->config = config;
 	sr->frontend = 0;
-	sr->looked_ms = 0;
 	dbmazz_sr_cache_clear(sr);
 	return true;
 }
@@ -321,9 +322,21 @@ sr_close(void *state)
 		free_job(job);
 	}
 	dbmazz_sr_cache_clear(sr);
+	dbmazz_sr_sent_clear(sr);
 	dbmazz_http_close(sr->http);
 	dbmazz_sr_config_release(sr->config);
 	free(sr);
+}
+
+static size_t
+sr_place(void *state, char *out, size_t len)
+{
+	const DbmazzSrConfig *config = ((DbmazzSr *) state)->config;
+
+	if (!config->has_mysql)
+		return 0;
+	return (size_t) snprintf(out, len, "%s:%d", config->mysql.host,
+							 config->mysql.port);
 }
 
 static size_t

@@ -18,7 +18,7 @@ def make_certificates(directory):
     openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=server", "-keyout", "server.key",
             "-out", "server.csr")
     with open(os.path.join(directory, "ext"), "w", encoding="ascii") as file:
-        file.write("subjectAltName=IP:127.0.0.1\n")
+        file.write("subjectAltName=IP:127.0.0.1,DNS:fe.test\n")
     for name, days in (("server", "2"), ("expired", "-1")):
         openssl("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
                 "-days", days, "-extfile", "ext", "-out", f"{name}.pem")

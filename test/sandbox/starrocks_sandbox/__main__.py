@@ -26,7 +26,7 @@ def _arguments(argv):
     parser.add_argument("--data", required=True, help="directory of the database")
     parser.add_argument("--user", action="append", default=[], metavar="NAME:PASSWORD")
     parser.add_argument("--be-advertise", default="", metavar="HOST:PORT", help="BE address in redirects")
-    parser.add_argument("--tls-cert", help="certificate: FE and BE speak https")
+    parser.add_argument("--tls-cert", help="certificate: FE and BE speak https, the MySQL port TLS too")
     parser.add_argument("--tls-key")
     parser.add_argument("--label-keep-max-second", type=int, default=259200)
     parser.add_argument("--label-keep-max-num", type=int, default=1000)
@@ -73,7 +73,7 @@ async def serve(args):
     app.be_address = args.be_advertise or f"{reachable}:{be_port}"
     fe_port = await front.start(args.host, args.fe_port, tls)
     app.fe_address = f"{reachable}:{fe_port}"
-    mysql, mysql_port = await mysqlport.start(app, args.host, args.mysql_port)
+    mysql, mysql_port = await mysqlport.start(app, args.host, args.mysql_port, tls)
     print(json.dumps({"fe": fe_port, "be": be_port, "mysql": mysql_port}), flush=True)
     await stop.wait()
     mysql.close()

@@ -1,6 +1,7 @@
 """CREATE, ALTER, DROP and TRUNCATE on the catalog and the storage."""
 
 import copy
+from contextvars import ContextVar
 
 from sqlglot import exp
 
@@ -8,6 +9,9 @@ from . import coltypes
 from .catalog import OP_COLUMN, Column, Table, default_sql, quote
 from .errors import SqlError
 from .store import check_database
+
+# What a TRUNCATE waits for when it has seen the partitions, before it replaces them.
+TRUNCATING = ContextVar("truncating", default=None)
 
 _MODELS = {
     exp.PrimaryKey: "PRIMARY",
@@ -124,6 +128,7 @@ class Ddl:
 
     def __init__(self, app):
         self.app = app
+        self.truncated = {}              # how often, by the table's number
 
     @property
     def catalog(self):
@@ -197,8 +202,18 @@ class Ddl:
             raise SqlError(f"Unknown table '{db}.{name}'", 1051)
 
     async def truncate(self, node, current):
+        """Partitions are made anew and put in the place of those that were there at the begin.
+
+        Where another TRUNCATE has done the same in between, these are gone.
+        """
         for target in node.expressions:
             table = self.find(target, current)
+            before = self.truncated.get(table.id, 0)
+            if wait := TRUNCATING.get():
+                await wait()
+            if self.truncated.get(table.id, 0) != before:
+                raise SqlError(f"Partition [{table.name}] is changed during truncating table, please retry", 1064)
+            self.truncated[table.id] = before + 1
             await self.app.store.write(lambda con, t=table: con.execute(f"DELETE FROM {t.physical}"))
 
     # -- ALTER -------------------------------------------------------------

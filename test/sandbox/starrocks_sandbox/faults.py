@@ -47,7 +47,8 @@ KNOWN = {
     "be_restart": {},
     "fe_follower": {"endpoint": "any"},
     # MySQL port, statements
-    "mysql_hold": {"deaf": False},
+    "mysql_hold": {"deaf": False, "begun": False, "unlisted": False},
+    "mysql_list": {"rows": 0, "bytes": 0},
     "mysql_cut": {"when": "before", "reset": True},
     "mysql_error": {"code": 1064, "message": "injected failure"},
     # FE, the labels

@@ -12,10 +12,14 @@ from mysql_mimic.stream import ConnectionClosed
 from mysql_mimic.types import ColumnType
 from sqlglot import exp
 
+from .ddl import TRUNCATING
 from .errors import SqlError
 from .sql import as_text
 
 logging.getLogger("mysql_mimic").setLevel(logging.CRITICAL)
+logging.getLogger("asyncio").setLevel(logging.ERROR)     # streams warn at the end of every TLS session
+
+_TLS_REQUEST = 36                        # bytes
 
 _TYPES = {
     "boolean": ColumnType.TINY, "tinyint(4)": ColumnType.TINY, "smallint(6)": ColumnType.SHORT,
@@ -60,6 +64,7 @@ class Session(MimicSession):
         self.statement = None            # what is being carried out
         self.held = None                 # the event that a held statement waits for
         self.listed = True
+        self.passed_on = False           # to a frontend whose list does not have it
         # SHOW, DESCRIBE and information_schema are the engine's, not the library's.
         self.middlewares = [
             self._variables, self._set_middleware, self._use_middleware, self._kill_middleware,
@@ -82,6 +87,8 @@ class Session(MimicSession):
 
     async def init(self, connection):
         await super().init(connection)
+        if hasattr(connection.stream.writer.transport, "max_size"):
+            connection.stream.writer.transport.max_size = 1 << 18
         # As the library would only say, in its answer, that the password is wrong.
         if self.username is None or self._fault("mysql_cut", when="connect"):
             self._cut(reset=False)
@@ -117,8 +124,16 @@ class Session(MimicSession):
         if fault := self._fault("mysql_error"):
             raise MysqlError(fault["message"], code=int(fault["code"]))
         if fault := self._fault("mysql_hold"):
-            await self._hold(fault["deaf"])
-        result = await super().handle_query(sql, attrs)
+            self.passed_on = fault["unlisted"]
+            if fault["begun"]:
+                TRUNCATING.set(lambda: self._hold(fault["deaf"]))
+            else:
+                await self._hold(fault["deaf"])
+        try:
+            result = await super().handle_query(sql, attrs)
+        finally:
+            self.passed_on = False
+            TRUNCATING.set(None)
         if fault := self._fault("mysql_cut", when="after"):
             self._cut(fault["reset"])
         return result
@@ -167,25 +182,31 @@ class Session(MimicSession):
         names = ["Id", "User", "Host", "Db", "Command", "ConnectionStartTime", "Time", "State", "Info", "IsPending"]
         rows = []
         for number, session in sorted(self.app.sessions.items()):
-            if not session.listed:
+            if not session.listed or session.passed_on:
                 continue
             info = session.statement or ""
             rows.append((str(number), session.username, "127.0.0.1:0", session.database or "",
                          "Query" if info else "Sleep", time.strftime("%F %T", time.localtime(session.started)),
                          str(int(time.time() - session.since)), "OK", info if full else info[:100], "false"))
+        if fault := self._fault("mysql_list"):
+            info = "x" * fault["bytes"]
+            rows += (("0", "nobody", "", "", "Query", "", "0", "OK", info, "false") for _ in range(fault["rows"]))
         return ResultSet(rows=rows, columns=[_column(name, "varchar") for name in names])
 
 
 class Server(MysqlServer):
     async def _client_connected_cb(self, reader, writer):
+        # What comes behind the client's wish for TLS belongs to the handshake, not to the reader.
+        if self.ssl:
+            writer.transport.max_size = _TLS_REQUEST
         try:
             await super()._client_connected_cb(reader, writer)
         except ConnectionError:
             pass                         # cut by the client or a fault
 
 
-async def start(app, host, port):
-    """Start the port; returns (server, chosen port)."""
-    server = Server(session_factory=lambda: Session(app), identity_provider=Users(app.config.users))
+async def start(app, host, port, tls=None):
+    """Start the port, with TLS for who asks for it; returns (server, chosen port)."""
+    server = Server(session_factory=lambda: Session(app), identity_provider=Users(app.config.users), ssl=tls)
     await server.start_server(host=host, port=port)
     return server, server._server.sockets[0].getsockname()[1]

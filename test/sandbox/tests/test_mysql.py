@@ -93,6 +93,20 @@ def test_deaf_to_kill(t):
     assert count() == 0
 
 
+def test_overtaken(t):
+    """A TRUNCATE that has begun does not come over what another one has left."""
+    count = filled(t)
+    sql = "TRUNCATE TABLE t /* 1 */"
+    t.box.fault("mysql_hold", begun=True, unlisted=True, count=1, statement="1")
+    thread = in_background(t, sql)
+    assert sql not in listed(t)
+    statement(t, "TRUNCATE TABLE t")
+    statement(t, "INSERT INTO t (id) VALUES (1)")
+    t.box.admin("POST", "release", {})
+    thread.join()
+    assert count() == 1
+
+
 def test_kill_query(t):
     count = filled(t)
     sql = "TRUNCATE TABLE t"

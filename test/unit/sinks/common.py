@@ -37,6 +37,13 @@ def dead_address():
         return "127.0.0.1:%d" % listener.getsockname()[1]
 
 
+def made_up(names):
+    """Environment of a driver for which these names exist."""
+    return {"LD_PRELOAD": os.path.join(HERE, "build", "names.so"),
+            "NAMES": names,
+            "ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=1"}
+
+
 def run_tests(tests, wanted):
     """Run (name, function) pairs; returns the exit code of the program."""
     failed = []

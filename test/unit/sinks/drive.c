@@ -17,6 +17,8 @@
  *		load LABEL				send them, and wait for the end
  *		resolve LABEL
  *		settle LABEL...
+ *		place [TEXT]			where a settle is told that TRUNCATEs were sent;
+ *								at first where one goes with the first options
  *		truncate LABEL
  *		begin_truncate LABEL ID	and do not wait
  *		pump MS					work for that long without a completion
@@ -67,6 +69,7 @@ static uint32_t next_segment;
 static DbmazzBatchWriter writer;
 static DbmazzTableDesc *desc;
 static char target[256];
+static char place[512];
 static Slot slots[64];
 static uint64_t next_id = 1000;
 
@@ -472,6 +475,7 @@ run_request(char **args, int nargs)
 		fill_request(slot, DBMAZZ_REQUEST_SETTLE, NULL);
 		slot->request.labels = (const char *const *) (args + 1);
 		slot->request.nlabels = nargs - 1;
+		slot->request.place = place[0] != '\0' ? place : NULL;
 		sink->start(state, &slot->request);
 		wait_one();
 	}
@@ -486,6 +490,17 @@ run_request(char **args, int nargs)
 	else
 		return false;
 	return true;
+}
+
+/* Where TRUNCATEs were sent; without a text, where one would go now. */
+static void
+set_place(const char *text)
+{
+	place[0] = '\0';
+	if (text != NULL)
+		snprintf(place, sizeof(place), "%s", text);
+	else if (sink->place != NULL && sink->place(state, NULL, 0) > 0)
+		(void) sink->place(state, place, sizeof(place));
 }
 
 static void
@@ -503,6 +518,8 @@ run(char **args, int nargs)
 		begin_batch();
 	else if (strcmp(args[0], "set") == 0)
 		set_options(args + 1, nargs - 1, false);
+	else if (strcmp(args[0], "place") == 0)
+		set_place(nargs > 1 ? args[1] : NULL);
 	else if (strcmp(args[0], "render") == 0)
 		render(args[1]);
 	else if (strcmp(args[0], "ddl") == 0)
@@ -525,6 +542,7 @@ main(int argc, char **argv)
 	if (pool == NULL || sink->abi != DBMAZZ_SINK_ABI)
 		die("start");
 	set_options(argv + 1, argc - 1, true);
+	set_place(NULL);
 	while ((len = getline(&line, &room, stdin)) > 0)
 	{
 		char	   *args[MAX_ARGS];

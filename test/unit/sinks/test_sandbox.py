@@ -18,18 +18,19 @@ from common import (HERE, check, dead_address, make_certificates,
                     run_tests)
 from driver import Drive
 import sandbox_misfits
+import sandbox_mysql_tls
 import sandbox_truncate
 
 SANDBOX = os.path.join(HERE, "..", "..", "sandbox")
 
 
 class Sandbox:
-    def __init__(self, *arguments, tls_ca=None):
+    def __init__(self, *arguments, tls_ca=None, host="127.0.0.1"):
         self.data = tempfile.TemporaryDirectory()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "starrocks_sandbox", "--fe-port", "0",
              "--be-port", "0", "--mysql-port", "0", "--data", self.data.name,
-             "--user", "root:geheim", *arguments],
+             "--user", "root:geheim", "--host", host, *arguments],
             cwd=SANDBOX, stdout=subprocess.PIPE)
         line = self.process.stdout.readline()
         if not line:
@@ -38,9 +39,9 @@ class Sandbox:
         self.scheme = "https" if tls_ca else "http"
         self.tls = ssl.create_default_context(cafile=tls_ca) if tls_ca \
             else None
-        self.fe = f"{self.scheme}://127.0.0.1:{self.ports['fe']}"
+        self.fe = f"{self.scheme}://{host}:{self.ports['fe']}"
         self.mysql = pymysql.connect(
-            host="127.0.0.1", port=self.ports["mysql"], user="root",
+            host=host, port=self.ports["mysql"], user="root",
             password="geheim", autocommit=True)
         self.run("CREATE DATABASE d")
 
@@ -80,6 +81,12 @@ class Sandbox:
 
     def release(self):
         self.ask("/_sandbox/release", {})
+
+    @staticmethod
+    def beside(other):
+        """One more, with the same MySQL port at another address."""
+        return Sandbox("--mysql-port", str(other.ports["mysql"]),
+                       host="127.0.0.2")
 
     def mysql_options(self, **more):
         port = self.ports["mysql"]
@@ -501,6 +508,8 @@ def main():
                                  *vars(sandbox_truncate).items()]
                  if name.startswith("test_")]
         tests.append(("test_tls", check_tls))
+        tests.append(("test_mysql_tls",
+                      lambda: sandbox_mysql_tls.check_all(Sandbox)))
         return run_tests(tests, sys.argv[1:])
     finally:
         box.stop()

@@ -26,6 +26,7 @@
 #include "replication/decode.h"
 #include "replication/logical.h"
 #include "replication/slot.h"
+#include "slot.h"
 #include "storage/latch.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -270,8 +271,7 @@ acquire_slot(DbmazzPipeline *p, const char *slot)
 	if (SearchNamedReplicationSlot(slot, true) == NULL)
 		fail_slot(p, slot, "does not exist any more", remedy);
 	dbmazz_slot_acquire_compat(slot);
-	if (MyReplicationSlot->data.database != MyDatabaseId ||
-		strcmp(NameStr(MyReplicationSlot->data.plugin), "pgoutput") != 0)
+	if (!dbmazz_slot_is_ours(MyReplicationSlot))
 		fail_slot(p, slot, "belongs to somebody else",
 				  "Drop that slot, or give the pipeline another slot name.");
 	if (dbmazz_slot_is_invalid_compat(MyReplicationSlot) ||

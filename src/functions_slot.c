@@ -19,6 +19,7 @@
 #include "guard.h"
 #include "guc.h"
 #include "miscadmin.h"
+#include "slot.h"
 #include "utils/builtins.h"
 
 PG_FUNCTION_INFO_V1(dbmazz_accept_identity);
@@ -68,8 +69,7 @@ look_at_slot(const char *name, SlotFacts *facts)
 	{
 		SpinLockAcquire(&slot->mutex);
 		facts->exists = true;
-		facts->is_ours = slot->data.database == MyDatabaseId &&
-			strcmp(NameStr(slot->data.plugin), "pgoutput") == 0;
+		facts->is_ours = dbmazz_slot_is_ours(slot);
 		facts->is_valid = !dbmazz_slot_is_invalid_compat(slot) &&
 			!XLogRecPtrIsInvalid(slot->data.restart_lsn);
 		facts->confirmed = slot->data.confirmed_flush;

@@ -30,6 +30,7 @@
 #include "miscadmin.h"
 #include "replication/slot.h"
 #include "shmem.h"
+#include "slot.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -51,7 +52,7 @@ static object_access_hook_type prev_object_access_hook = NULL;
 
 /* ---- end of transaction ------------------------------------------------- */
 
-/* Is it the slot that we made, as far as can be seen? */
+/* Is there such a slot, and can it be the one that we made? */
 static bool
 is_our_slot(const char *name)
 {
@@ -63,8 +64,7 @@ is_our_slot(const char *name)
 	if (slot != NULL)
 	{
 		SpinLockAcquire(&slot->mutex);
-		result = slot->data.database == MyDatabaseId &&
-			strcmp(NameStr(slot->data.plugin), "pgoutput") == 0;
+		result = dbmazz_slot_is_ours(slot);
 		SpinLockRelease(&slot->mutex);
 	}
 	LWLockRelease(ReplicationSlotControlLock);

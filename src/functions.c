@@ -528,9 +528,12 @@ Datum
 dbmazz_drop_pipeline(PG_FUNCTION_ARGS)
 {
 	DbmazzPipelineRow *row = dbmazz_own_pipeline(dbmazz_name_arg(fcinfo, 0, "name"));
+	DbmazzCheckpoint *checkpoint;
 
 	dbmazz_wait_until_stopped(row);
-	if (dbmazz_catalog_has_slot(row->id))
+	checkpoint = dbmazz_catalog_checkpoint(row->id);
+	/* an attempt to make it that did not come to its end may have left it, too */
+	if (checkpoint != NULL && checkpoint->slot_state != DBMAZZ_SLOT_NONE)
 		dbmazz_guard_at_commit(DBMAZZ_AT_COMMIT_DROP_SLOT, row->id, row->slot);
 	else if (SearchNamedReplicationSlot(row->slot, true) != NULL)
 		ereport(WARNING,

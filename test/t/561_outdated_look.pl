@@ -61,6 +61,23 @@ clear_breaks($node);
 run_another();
 unlike(slurp_file($node->logfile, $log_start), qr/replication slot "q"|pipeline "q" starts/, 'it did not run');
 
+# ---- a drop between the making of the slot and its entry in the checkpoint --------
+
+my $made = -s $node->logfile;
+break_at($node, 'slot_created', 'wait');
+$node->safe_psql('other', "SELECT dbmazz.start_pipeline('q')");
+wait_until('the slot', sub { slurp_file($node->logfile, $made) =~ /"slot_created" was reached/ });
+$node->safe_psql('other', "SELECT dbmazz.stop_pipeline('q')");
+$node->wait_for_state('other', 'q', 'stopped');
+is($node->safe_psql('postgres', "SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'q'"), 1,
+	'a stop leaves the slot');
+($ret, $out, $err) = $node->psql('other', "SELECT dbmazz.drop_pipeline('q')");
+is($ret . $err, '0', 'the pipeline is dropped');
+is($node->safe_psql('postgres', "SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'q'"), 0,
+	'and the slot with it');
+clear_breaks($node);
+$node->safe_psql('other', q(SELECT dbmazz.create_pipeline('q', slot => 'q', sink => 'null', copy => false)));
+
 # ---- a drop, and DROP EXTENSION right behind it --------------------------------
 
 start_and_hold_look();

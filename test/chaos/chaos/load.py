@@ -58,12 +58,17 @@ class Session(threading.Thread):
             self.transaction()
             self.changes += self.pending
         except psycopg.Error as why:
-            if why.sqlstate in EXPECTED:
-                self.connection.rollback()
-            elif why.sqlstate in GONE:
-                self.leave()
-            else:
+            if why.sqlstate not in EXPECTED | GONE:
                 raise
+            self.recover()
+
+    def recover(self):
+        """After an error, with which the server may be gone."""
+        try:
+            if self.connection is not None:
+                self.connection.rollback()
+        except psycopg.Error:
+            self.leave()
 
     def execute(self, sql):
         self.pending += max(0, self.connection.execute(sql).rowcount)

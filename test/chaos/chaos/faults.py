@@ -90,7 +90,7 @@ class Faults:
         self.changed = {}
         self.every = []                     # called again and again
         self.weights = {
-            "target": 30, "hold": 4, "label_evicted": 2, "hold_truncate": 2,
+            "target": 30, "hold": 4, "old_load": 10, "label_evicted": 2, "hold_truncate": 2,
             "freeze_target": 3, "kill_target": 2, "expired_certificate": 3,
             "terminate": 8, "kill_process": 3, "error_at_point": 6, "kill_at_point": 4,
             "restart_server": 4, "kill_postmaster": 2,
@@ -139,6 +139,24 @@ class Faults:
             self.world.sandbox.fault(fault="hold", count=count)
             return self.release
         return "loads are held", begin
+
+    def old_load(self):
+        """A load that ends only when another life of the pipeline is there."""
+        role, number = self.rng.choice(["decoder", "shipper"]), self.rng.choice([signal.SIGTERM, signal.SIGKILL])
+        table = self.rng.choice(["accounts", "docs", "pages", "emptied"])
+        # what it overwrites then nobody writes once more
+        until_the_end = self.rng.random() < 0.6
+
+        def begin():
+            self.needs_target()
+            self.world.sandbox.fault(fault="hold", count=1, table=f"^{table}$")
+            deadline = time.monotonic() + 1
+            while time.monotonic() < deadline and not self.world.sandbox.held():
+                time.sleep(0.02)
+            for pid in self.world.workers(role):
+                self.world.kill_worker(pid, number)
+            return None if until_the_end else self.release
+        return f"a load outlives its {role}", begin
 
     def hold_truncate(self):
         deaf = self.rng.random() < 0.5

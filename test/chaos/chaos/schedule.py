@@ -13,7 +13,7 @@ from .faults import Faults, NotNow
 
 # a server that goes, is away, or comes
 AWAY = {"57P01", "57P02", "57P03", None}
-LONGEST = 2.0
+LONGEST = 2.5
 
 
 class Schedule(threading.Thread):

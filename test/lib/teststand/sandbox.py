@@ -97,6 +97,10 @@ class Sandbox:
     def clear_faults(self, name=None):
         self._ask("POST", "faults", json.dumps({"op": "clear"} | ({"fault": name} if name else {})).encode())
 
+    def held(self):
+        """The labels of loads that a fault holds."""
+        return json.loads(self._ask("GET", "held"))["held"]
+
     def release(self):
         """What a fault holds goes on."""
         self._ask("POST", "release", b"{}")

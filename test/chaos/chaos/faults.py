@@ -91,7 +91,7 @@ class Faults:
         self.every = []                     # called again and again
         self.weights = {
             "target": 30, "hold": 4, "old_load": 10, "label_evicted": 2, "hold_truncate": 2,
-            "freeze_target": 3, "kill_target": 2, "expired_certificate": 3,
+            "freeze_target": 3, "kill_target": 2, "expired_certificate": 8,
             "terminate": 8, "kill_process": 3, "error_at_point": 6, "kill_at_point": 4,
             "restart_server": 4, "kill_postmaster": 2,
             "reload": 6, "wrong_setting": 3, "restart_pipeline": 4, "disk_full": 3, "other_database": 2,

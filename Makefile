@@ -49,6 +49,7 @@ OBJS = $(CORE_OBJS) \
 	src/relation.o \
 	src/relation_collide.o \
 	src/relation_sets.o \
+	src/relation_now.o \
 	src/batcher_keys.o \
 	src/unfit.o \
 	src/batcher.o \
@@ -56,7 +57,9 @@ OBJS = $(CORE_OBJS) \
 	src/decoder.o \
 	src/shipwait.o \
 	src/shipper_split.o \
+	src/shipper_stop.o \
 	src/shipper_dead.o \
+	src/shipper_replay.o \
 	src/shipper_reread.o \
 	src/shipper_label.o \
 	src/shipper_lane.o \

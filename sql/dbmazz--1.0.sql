@@ -131,6 +131,13 @@ CREATE TABLE dbmazz.dropped_lanes (
 	PRIMARY KEY (destination, target, uid, epoch)
 );
 
+/* Letters that are to be sent again.  Taken away by the shipper; never dumped. */
+CREATE TABLE dbmazz.replay_request (
+	id			bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	pipeline	integer NOT NULL REFERENCES dbmazz.pipeline ON DELETE CASCADE,
+	target		text NOT NULL
+);
+
 /* Rows that somebody has given up, for ever; never dumped. */
 CREATE TABLE dbmazz.skipped_row (
 	pipeline	integer NOT NULL REFERENCES dbmazz.pipeline ON DELETE CASCADE,
@@ -233,6 +240,14 @@ RETURNS void
 AS 'MODULE_PATHNAME', 'dbmazz_skip_batch' LANGUAGE C VOLATILE;
 COMMENT ON FUNCTION dbmazz.skip_batch(name, text, text)
 IS 'leave out the row at which a table has stopped, for ever';
+
+CREATE FUNCTION dbmazz.replay_dead_letters(
+	name		name,
+	target		text DEFAULT NULL)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'dbmazz_replay_dead_letters' LANGUAGE C VOLATILE;
+COMMENT ON FUNCTION dbmazz.replay_dead_letters(name, text)
+IS 'send the rows of dead letters again, as they are now';
 
 CREATE FUNCTION dbmazz.target_ddl(
 	relation	regclass,

@@ -7,6 +7,7 @@
 #include "access/xact.h"
 #include "catalog_dead.h"
 #include "catalog_private.h"
+#include "utils/array.h"
 #include "utils/resowner.h"
 
 /* What jsonb makes of a row's text. */
@@ -235,7 +236,7 @@ dbmazz_catalog_request_replay(int32 id, const char *target)
 	add_text(&q, target);
 	n = run(&q, "WITH letters AS (SELECT target, count(*) AS n "
 			"FROM dbmazz.dead_letter WHERE pipeline = $1 "
-			"AND ($2 IS NULL OR target = $2) GROUP BY target), "
+			"AND key IS NOT NULL AND ($2 IS NULL OR target = $2) GROUP BY target), "
 			"requests AS (INSERT INTO dbmazz.replay_request (pipeline, target) "
 			"SELECT $1, target FROM letters) "
 			"SELECT n FROM letters", SPI_OK_SELECT);
@@ -243,4 +244,157 @@ dbmazz_catalog_request_replay(int32 id, const char *target)
 		letters += (int64) get_bigint(i, 1);
 	query_end(&q);
 	return letters;
+}
+
+List *
+dbmazz_catalog_replay_requests(int32 id)
+{
+	List	   *result = NIL;
+	Statement	q;
+	uint64		n;
+	uint64		i;
+
+	query_begin(&q);
+	add_int(&q, id);
+	n = run(&q, "SELECT target, max(id) FROM dbmazz.replay_request "
+			"WHERE pipeline = $1 GROUP BY target", SPI_OK_SELECT);
+	for (i = 0; i < n; i++)
+	{
+		DbmazzReplayRequest *request = MemoryContextAlloc(q.cxt,
+														  sizeof(*request));
+		MemoryContext old;
+
+		request->target = get_utf8(&q, i, 1);
+		request->id = (int64) get_bigint(i, 2);
+		old = MemoryContextSwitchTo(q.cxt);
+		result = lappend(result, request);
+		MemoryContextSwitchTo(old);
+	}
+	query_end(&q);
+	return result;
+}
+
+void
+dbmazz_catalog_end_replay(int32 id, const DbmazzReplayRequest *request)
+{
+	Statement	q;
+
+	query_begin(&q);
+	add_int(&q, id);
+	add_utf8(&q, request->target);
+	add_bigint(&q, request->id);
+	run_alone(&q, "DELETE FROM dbmazz.replay_request "
+			  "WHERE pipeline = $1 AND target = $2 AND id <= $3",
+			  SPI_OK_DELETE);
+}
+
+Oid
+dbmazz_catalog_replay_table(int32 id, const char *target)
+{
+	Statement	q;
+	Oid			relid = InvalidOid;
+
+	query_begin(&q);
+	add_int(&q, id);
+	add_utf8(&q, target);
+	if (run(&q, "SELECT relation::int8 FROM dbmazz.dead_letter "
+			"WHERE pipeline = $1 AND target = $2 AND key IS NOT NULL "
+			"ORDER BY id DESC LIMIT 1", SPI_OK_SELECT) > 0)
+		relid = (Oid) get_bigint(0, 1);
+	query_end(&q);
+	return relid;
+}
+
+/* The statement for keys with these columns. */
+static char *
+replay_query(int ncolumns, const char **columns)
+{
+	StringInfoData sql;
+	int			i;
+
+	initStringInfo(&sql);
+	appendStringInfoString(&sql, "SELECT DISTINCT ON (key::text) key::text, "
+						   "(op = 'INSERT')::int4, lsn, sequence");
+	for (i = 0; i < ncolumns; i++)
+		appendStringInfo(&sql, ", key ->> %s",
+						 quote_literal_cstr(dbmazz_from_utf8(columns[i])));
+	appendStringInfoString(&sql, " FROM dbmazz.dead_letter "
+						   "WHERE pipeline = $1 AND target = $2 "
+						   "AND key IS NOT NULL ORDER BY key::text, id DESC");
+	return sql.data;
+}
+
+List *
+dbmazz_catalog_replay_keys(int32 id, const char *target, int ncolumns,
+						   const char **columns)
+{
+	List	   *result = NIL;
+	Statement	q;
+	uint64		n;
+	uint64		i;
+
+	query_begin(&q);
+	add_int(&q, id);
+	add_utf8(&q, target);
+	n = run(&q, replay_query(ncolumns, columns), SPI_OK_SELECT);
+	for (i = 0; i < n; i++)
+	{
+		DbmazzReplayKey *key = MemoryContextAlloc(q.cxt, sizeof(*key));
+		MemoryContext old;
+		int			c;
+
+		key->text = get_utf8(&q, i, 1);
+		key->is_insert = get_int(i, 2) != 0;
+		key->lsn = get_lsn(i, 3);
+		key->sequence = (uint32) get_bigint(i, 4);
+		key->values = MemoryContextAlloc(q.cxt, sizeof(char *) * ncolumns);
+		for (c = 0; c < ncolumns; c++)
+			key->values[c] = get_utf8(&q, i, 5 + c);
+		old = MemoryContextSwitchTo(q.cxt);
+		result = lappend(result, key);
+		MemoryContextSwitchTo(old);
+	}
+	query_end(&q);
+	return result;
+}
+
+uint64
+dbmazz_catalog_remove_replayed(int32 id, const char *target, List *keys)
+{
+	Datum	   *elements = palloc(sizeof(Datum) * Max(list_length(keys), 1));
+	ArrayType  *array;
+	ListCell   *lc;
+	Statement	q;
+	uint64		n;
+	int			i = 0;
+
+	foreach(lc, keys)
+		elements[i++] = CStringGetTextDatum(dbmazz_from_utf8(lfirst(lc)));
+	array = construct_array(elements, i, TEXTOID, -1, false, TYPALIGN_INT);
+	query_begin(&q);
+	add_int(&q, id);
+	add_utf8(&q, target);
+	add_arg(&q, TEXTARRAYOID, PointerGetDatum(array), false);
+	n = run(&q, "DELETE FROM dbmazz.dead_letter WHERE pipeline = $1 "
+			"AND target = $2 AND key::text = ANY ($3)", SPI_OK_DELETE);
+	query_end(&q);
+	return n;
+}
+
+void
+dbmazz_catalog_rejected_again(int32 id, const char *target, const char *key,
+							  const DbmazzError *error)
+{
+	Statement	q;
+
+	query_begin(&q);
+	add_int(&q, id);
+	add_utf8(&q, target);
+	add_utf8(&q, key);
+	add_utf8(&q, error->message);
+	add_utf8(&q, error->detail[0] ? error->detail : NULL);
+	run_alone(&q, "UPDATE dbmazz.dead_letter SET error = $4, detail = $5 "
+			  "WHERE id = (SELECT max(id) FROM dbmazz.dead_letter "
+			  "WHERE pipeline = $1 AND target = $2 AND key::text = $3)",
+			  SPI_OK_UPDATE);
 }

@@ -75,4 +75,43 @@ extern List *dbmazz_catalog_skipped_rows(int32 id, XLogRecPtr lsn);
  */
 extern int64 dbmazz_catalog_request_replay(int32 id, const char *target);
 
+typedef struct DbmazzReplayRequest
+{
+	char	   *target;			/* UTF-8 */
+	int64		id;				/* of the newest */
+} DbmazzReplayRequest;
+
+/* What has been asked for: List of DbmazzReplayRequest, one for each target. */
+extern List *dbmazz_catalog_replay_requests(int32 id);
+
+/* The requests up to that one are done with. */
+extern void dbmazz_catalog_end_replay(int32 id,
+									  const DbmazzReplayRequest *request);
+
+/* A dead key, and the newest of its letters. */
+typedef struct DbmazzReplayKey
+{
+	char	   *text;			/* as in DbmazzDeadLetter */
+	bool		is_insert;
+	XLogRecPtr	lsn;
+	uint32		sequence;
+	char	  **values;			/* of the 'ncolumns' columns; NULL: not there */
+} DbmazzReplayKey;
+
+/* The table of the newest letter with a key; InvalidOid: there is none. */
+extern Oid	dbmazz_catalog_replay_table(int32 id, const char *target);
+
+/* All dead keys of a target, with these columns: List of DbmazzReplayKey. */
+extern List *dbmazz_catalog_replay_keys(int32 id, const char *target,
+										int ncolumns, const char **columns);
+
+/* The letters of these keys have been replayed.  Returns how many there were. */
+extern uint64 dbmazz_catalog_remove_replayed(int32 id, const char *target,
+											 List *keys);
+
+/* The row of a key was rejected once more: so says its newest letter. */
+extern void dbmazz_catalog_rejected_again(int32 id, const char *target,
+										  const char *key,
+										  const DbmazzError *error);
+
 #endif							/* DBMAZZ_CATALOG_DEAD_H */

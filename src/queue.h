@@ -36,7 +36,9 @@ typedef enum DbmazzBatchKind
 								 * in the table */
 	DBMAZZ_BATCH_STOP,			/* one row with a DbmazzError: the table must
 								 * stop here */
-	DBMAZZ_BATCH_TRUNCATE		/* no rows: the target is emptied here */
+	DBMAZZ_BATCH_TRUNCATE,		/* no rows: the target is emptied here */
+	DBMAZZ_BATCH_REPLAY			/* none in the pool: the shipper sends dead keys
+								 * again */
 } DbmazzBatchKind;
 
 /* About a batch; written by its owner of the moment. */

@@ -294,6 +294,20 @@ describe(const DbmazzRelations *r, const DbmazzParser *parser,
 	return desc;
 }
 
+DbmazzTableDesc *
+dbmazz_relation_describe(const DbmazzRelations *r, Relation heap,
+						 const DbmazzParser *parser, const char *schema,
+						 const char *target, const char **problem)
+{
+	Shape		shape;
+	DbmazzTableDesc *desc;
+
+	find_shape(r, heap, &shape);
+	desc = describe(parser, schema, target, RelationGetDescr(heap), &shape);
+	*problem = shape.problem;
+	return desc;
+}
+
 /* Can all names be converted? */
 static bool
 has_good_names(const DbmazzParser *parser)

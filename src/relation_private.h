@@ -9,6 +9,7 @@
 #include "core/relmap.h"
 #include "guc.h"
 #include "relation.h"
+#include "utils/relcache.h"
 
 struct DbmazzRelations
 {
@@ -32,6 +33,17 @@ struct DbmazzRelations
 	DbmazzChangeLog change_log;
 	bool		csv;			/* where that is possible */
 };
+
+/*
+ * The description of a table, in the current context, from a Relation message and
+ * the catalogs that are in force; '*problem' as in DbmazzRelation.
+ */
+extern DbmazzTableDesc *dbmazz_relation_describe(const DbmazzRelations *r,
+												 Relation heap,
+												 const DbmazzParser *parser,
+												 const char *schema,
+												 const char *target,
+												 const char **problem);
 
 /* Are rows of the table not to be sent? */
 extern bool dbmazz_relation_has_skipped(const DbmazzRelations *r,

@@ -302,6 +302,7 @@ reconfigure(Ship *s)
 	/* rows go where the checkpoint says that earlier ones are */
 	check_destination(s, dbmazz_sink_identity(s->routine, options, noptions));
 	dbmazz_error_reset(&error);
+	dbmazz_shipper_replay(s->shipper);
 	if (!s->routine->reconfigure(s->sink, options, noptions, &error))
 		dbmazz_report(WARNING, ERRCODE_INVALID_PARAMETER_VALUE,
 					  "changed settings are not used", &error);

@@ -119,7 +119,11 @@ dbmazz_shipper_create(DbmazzPipeline *p, const DbmazzPipelineRow *row,
 		add_old_labels(s, dbmazz_shipper_lane(s, gone->target), gone->uid,
 					   gone->epoch, gone->sequence, gone->place, true);
 	}
+	s->soft_deletes = dbmazz_delete_mode == DBMAZZ_DELETE_SOFT;
+	s->relations = dbmazz_relations_create(cxt, row->owner, NIL, NIL,
+										   InvalidXLogRecPtr, false);
 	dbmazz_dead_load(s);
+	dbmazz_shipper_replay(s);
 	return s;
 }
 
@@ -200,6 +204,26 @@ dbmazz_shipper_caught_up(DbmazzShipper *shipper)
 	if (begun)
 		dbmazz_worker_commit();
 }
+
+void
+dbmazz_shipper_set_source(DbmazzShipper *s, Lane *lane,
+						  const DbmazzTableDesc *desc)
+{
+	const char *schema = dbmazz_desc_text(desc, desc->schema);
+	const char *table = dbmazz_desc_text(desc, desc->table);
+	Size		len;
+
+	if (lane->relid == desc->relid && lane->source != NULL)
+		return;
+	lane->relid = desc->relid;
+	if (lane->source != NULL)
+		pfree(lane->source);
+	/* in UTF-8 names may be longer than NAMEDATALEN */
+	len = strlen(schema) + strlen(table) + 2;
+	lane->source = MemoryContextAlloc(s->cxt, len);
+	snprintf(lane->source, len, "%s.%s", schema, table);
+}
+
 /* ---- the loop's parts ---------------------------------------------------- */
 
 /* Put all sealed batches into their lanes. */
@@ -213,43 +237,18 @@ take_batches(DbmazzShipper *s)
 		char	   *pool = dbmazz_queue_pool();
 		uint32		size = dbmazz_batch_desc_size(pool, head);
 		DbmazzTableDesc *desc = MemoryContextAlloc(s->cxt, size);
-		QueuedBatch *qb;
 		Lane	   *lane;
-		Size		len;
 
 		dbmazz_batch_copy_desc(pool, head, desc, size);
 		lane = dbmazz_shipper_lane(s, dbmazz_desc_text(desc, desc->target));
 		/* a table that only stops the lane does not have it */
-		if (lane->relid != desc->relid &&
-			(lane->source == NULL ||
-			 dbmazz_queue_batch(head)->kind != DBMAZZ_BATCH_STOP))
-		{
-			lane->relid = desc->relid;
-			if (lane->source != NULL)
-				pfree(lane->source);
-			/* in UTF-8 names may be longer than NAMEDATALEN */
-			len = strlen(dbmazz_desc_text(desc, desc->schema)) +
-				strlen(dbmazz_desc_text(desc, desc->table)) + 2;
-			lane->source = MemoryContextAlloc(s->cxt, len);
-			snprintf(lane->source, len, "%s.%s",
-					 dbmazz_desc_text(desc, desc->schema),
-					 dbmazz_desc_text(desc, desc->table));
-		}
+		if (lane->source == NULL ||
+			dbmazz_queue_batch(head)->kind != DBMAZZ_BATCH_STOP)
+			dbmazz_shipper_set_source(s, lane, desc);
 		pfree(desc);
-		qb = MemoryContextAlloc(s->cxt, sizeof(*qb));
-		qb->head = head;
-		if (lane->queue_tail == NULL)
-			slist_push_head(&lane->queue, &qb->node);
-		else
-			slist_insert_after(lane->queue_tail, &qb->node);
-		lane->queue_tail = &qb->node;
+		dbmazz_lane_queue(s, lane, head);
 		if (lane->stopped)
 			dbmazz_lane_drop_queue(s, lane);
-		else if (!lane->is_working)
-		{
-			dlist_push_tail(&s->working, &lane->node);
-			lane->is_working = true;
-		}
 	}
 }
 

@@ -54,6 +54,9 @@ extern long dbmazz_shipper_due(DbmazzShipper *shipper);
  */
 extern XLogRecPtr dbmazz_shipper_shipped_lsn(const DbmazzShipper *shipper);
 
+/* Begin the replays that were asked for.  Commits. */
+extern void dbmazz_shipper_replay(DbmazzShipper *shipper);
+
 /* The smallest position of a table that has one of its own, or Invalid. */
 extern XLogRecPtr dbmazz_shipper_tables_floor(const DbmazzShipper *shipper);
 

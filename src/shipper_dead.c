@@ -39,6 +39,7 @@ typedef struct DeadKey
 	char	   *text;			/* hash key */
 	XLogRecPtr	lsn;			/* of its first letter */
 	uint32		sequence;
+	bool		keep;			/* the replay under way leaves it dead */
 } DeadKey;
 
 /* ---- texts ------------------------------------------------------------------ */
@@ -151,7 +152,10 @@ add_key(DbmazzShipper *s, Lane *lane, const char *text, XLogRecPtr lsn,
 		begin_keys(s, lane);
 	key = hash_search(lane->dead, &text, HASH_ENTER, &found);
 	if (!found)
+	{
 		key->text = MemoryContextStrdup(lane->dead_cxt, text);
+		key->keep = false;
+	}
 	if (!found || lsn < key->lsn ||
 		(lsn == key->lsn && sequence < key->sequence))
 	{
@@ -351,6 +355,90 @@ dbmazz_dead_row(DbmazzShipper *s, Lane *lane, const DbmazzError *cause)
 	add_key(s, lane, key_text(lane, segment, entry), entry->commit_lsn,
 			entry->sequence);
 	return true;
+}
+
+/* ---- replays ------------------------------------------------------------------ */
+
+void
+dbmazz_dead_keep(Lane *lane, const char *key)
+{
+	DeadKey    *entry = lane->dead == NULL ? NULL :
+		hash_search(lane->dead, &key, HASH_FIND, NULL);
+
+	if (entry != NULL)
+		entry->keep = true;
+}
+
+void
+dbmazz_dead_keep_none(Lane *lane)
+{
+	HASH_SEQ_STATUS scan;
+	DeadKey    *key;
+
+	if (lane->dead == NULL)
+		return;
+	hash_seq_init(&scan, lane->dead);
+	while ((key = hash_seq_search(&scan)) != NULL)
+		key->keep = false;
+}
+
+void
+dbmazz_dead_again(DbmazzShipper *s, Lane *lane, const DbmazzError *cause)
+{
+	DbmazzSegment *segment;
+	DbmazzRowEntry *entry = dbmazz_split_row(lane, &segment);
+	char	   *key = key_text(lane, segment, entry);
+	DbmazzError error;
+
+	name_row(lane, segment, entry, cause, &error);
+	dbmazz_dead_keep(lane, key);
+	dbmazz_worker_begin();
+	dbmazz_catalog_rejected_again(s->id, lane->target, key, &error);
+	dbmazz_worker_commit();
+}
+
+uint32
+dbmazz_dead_revive(DbmazzShipper *s, Lane *lane)
+{
+	List	   *keys = NIL;
+	HASH_SEQ_STATUS scan;
+	DeadKey    *key;
+
+	if (lane->dead == NULL)
+		return 0;
+	hash_seq_init(&scan, lane->dead);
+	while ((key = hash_seq_search(&scan)) != NULL)
+	{
+		if (!key->keep)
+			keys = lappend(keys, key->text);
+	}
+	return (uint32) dbmazz_catalog_remove_replayed(s->id, lane->target, keys);
+}
+
+void
+dbmazz_dead_revived(DbmazzShipper *s, Lane *lane, uint32 nletters)
+{
+	HASH_SEQ_STATUS scan;
+	DeadKey    *key;
+
+	lane->nletters -= nletters;
+	s->nletters -= nletters;
+	if (lane->dead == NULL)
+		return;
+	hash_seq_init(&scan, lane->dead);
+	while ((key = hash_seq_search(&scan)) != NULL)
+	{
+		char	   *text = key->text;
+
+		if (key->keep)
+			continue;
+		(void) hash_search(lane->dead, &text, HASH_REMOVE, NULL);
+		pfree(text);
+	}
+	if (hash_get_num_entries(lane->dead) > 0)
+		return;
+	MemoryContextDelete(lane->dead_cxt);
+	lane->dead = NULL;
 }
 
 void

@@ -7,7 +7,6 @@
 #include "debug_point.h"
 #include "encoding.h"
 #include "guc.h"
-#include "privilege.h"
 #include "queue.h"
 #include "report.h"
 #include "shipper_private.h"
@@ -19,6 +18,24 @@
 
 /* ---- batches ------------------------------------------------------------- */
 
+void
+dbmazz_lane_queue(DbmazzShipper *s, Lane *lane, uint32 head)
+{
+	QueuedBatch *qb = MemoryContextAlloc(s->cxt, sizeof(*qb));
+
+	qb->head = head;
+	if (lane->queue_tail == NULL)
+		slist_push_head(&lane->queue, &qb->node);
+	else
+		slist_insert_after(lane->queue_tail, &qb->node);
+	lane->queue_tail = &qb->node;
+	if (!lane->is_working && !lane->stopped)
+	{
+		dlist_push_tail(&s->working, &lane->node);
+		lane->is_working = true;
+	}
+}
+
 uint32
 dbmazz_lane_first_batch(const Lane *lane)
 {
@@ -26,16 +43,18 @@ dbmazz_lane_first_batch(const Lane *lane)
 						   slist_head_node((slist_head *) & lane->queue))->head;
 }
 
-/* The lane's oldest batch is in the target, or is dropped. */
-static void
-finish_batch(DbmazzShipper *s, Lane *lane)
+void
+dbmazz_lane_finish_batch(DbmazzShipper *s, Lane *lane)
 {
 	slist_node *node = slist_pop_head_node(&lane->queue);
 	QueuedBatch *qb = slist_container(QueuedBatch, node, node);
 
 	if (slist_is_empty(&lane->queue))
 		lane->queue_tail = NULL;
-	dbmazz_queue_done(s->p, qb->head);
+	if (qb->head == DBMAZZ_NO_SEGMENT)
+		lane->replay = 0;
+	else
+		dbmazz_queue_done(s->p, qb->head);
 	pfree(qb);
 	lane->prepared = false;
 	lane->split.nrows = 0;
@@ -47,18 +66,33 @@ void
 dbmazz_lane_drop_queue(DbmazzShipper *s, Lane *lane)
 {
 	while (!slist_is_empty(&lane->queue))
-		finish_batch(s, lane);
+		dbmazz_lane_finish_batch(s, lane);
+}
+
+DbmazzBatchKind
+dbmazz_lane_kind(const Lane *lane)
+{
+	uint32		head = dbmazz_lane_first_batch(lane);
+
+	return head == DBMAZZ_NO_SEGMENT ? DBMAZZ_BATCH_REPLAY :
+		dbmazz_queue_batch(head)->kind;
 }
 
 /* All rows of the lane's oldest batch are in the target. */
 static void
 batch_done(DbmazzShipper *s, Lane *lane)
 {
-	DbmazzBatch *batch = dbmazz_queue_batch(dbmazz_lane_first_batch(lane));
+	DbmazzBatch *batch;
 
+	if (dbmazz_lane_kind(lane) == DBMAZZ_BATCH_REPLAY)
+	{
+		dbmazz_replay_end(s, lane, NULL);
+		return;
+	}
+	batch = dbmazz_queue_batch(dbmazz_lane_first_batch(lane));
 	pg_atomic_fetch_add_u64(&s->p->counters.changes, batch->nrows);
 	s->shipped_lsn = Max(s->shipped_lsn, batch->last_commit_lsn);
-	finish_batch(s, lane);
+	dbmazz_lane_finish_batch(s, lane);
 }
 
 /* Mark superseded rows and make the view; the same at every attempt. */
@@ -91,134 +125,12 @@ prepare_batch(DbmazzShipper *s, Lane *lane)
 	lane->prepared = true;
 }
 
-static DbmazzBatchKind
-first_kind(const Lane *lane)
+void
+dbmazz_lane_answers(DbmazzShipper *s, Lane *lane)
 {
-	return dbmazz_queue_batch(dbmazz_lane_first_batch(lane))->kind;
-}
-
-/* A lane that failed has loaded its batch, or has stopped. */
-static void
-no_longer_failing(DbmazzShipper *s)
-{
-	if (--s->nfailing == 0)
+	if (dbmazz_backoff_reset(&lane->backoff) > 0 && --s->nfailing == 0)
 		dbmazz_pipeline_move_state(s->p, DBMAZZ_STATE_RETRYING,
 								   DBMAZZ_STATE_STREAMING);
-}
-
-/* ---- a table stops ------------------------------------------------------- */
-
-void
-dbmazz_lane_stop(DbmazzShipper *s, Lane *lane, const DbmazzError *error,
-				 const DbmazzRowEntry *row)
-{
-	DbmazzBatch *batch = dbmazz_queue_batch(dbmazz_lane_first_batch(lane));
-	XLogRecPtr	lsn = dbmazz_queue_first_commit(s->p, batch->relid);
-
-	/* durable before the batches go: they hold the position back till then */
-	dbmazz_worker_begin();
-	dbmazz_catalog_stop_table(s->id, lane->target, lane->relid, lane->source,
-							  lsn, error, row != NULL ? row->commit_lsn :
-							  InvalidXLogRecPtr,
-							  row != NULL ? row->sequence : 0);
-	dbmazz_worker_commit();
-	DBMAZZ_DEBUG_POINT("table_stopped");
-	lane->stopped = true;
-	lane->own_lsn = lsn;
-	pg_atomic_fetch_add_u32(&s->p->tables_stopped, 1);
-	dbmazz_pipeline_set_error(s->p, error);
-	dbmazz_report(WARNING, ERRCODE_DATA_EXCEPTION,
-				  psprintf("replication of table %s stopped",
-						   dbmazz_from_utf8(lane->source)),
-				  error);
-	dbmazz_lane_drop_queue(s, lane);
-	if (dbmazz_backoff_reset(&lane->backoff) > 0)
-		no_longer_failing(s);
-}
-
-/* A batch that is no load: the decoder found a reason to stop. */
-static void
-stop_as_told(DbmazzShipper *s, Lane *lane)
-{
-	DbmazzBatchView view = {0};
-	DbmazzRowCursor cursor;
-	DbmazzRowEntry *entry;
-	DbmazzSegment *segment;
-	DbmazzError error;
-
-	dbmazz_error_reset(&error);
-	view.pool = dbmazz_queue_pool();
-	view.head = dbmazz_lane_first_batch(lane);
-	dbmazz_rows_begin(&cursor, &view);
-	entry = dbmazz_rows_next(&cursor, &segment);
-	dbmazz_row_copy(&view, segment, entry, 0, (char *) &error, sizeof(error));
-	/* of a value, or the length of a row: the row can be skipped */
-	dbmazz_lane_stop(s, lane, &error, error.column > 0 ||
-					 error.status == DBMAZZ_ERR_LIMIT ? entry : NULL);
-}
-
-/* The lane must empty its target, and this sink cannot do that. */
-static void
-cannot_truncate(DbmazzShipper *s, Lane *lane)
-{
-	DbmazzError error;
-
-	dbmazz_error_set(&error, DBMAZZ_ERR_UNSUPPORTED, 0,
-					 "table %s was truncated, which sink \"%s\" cannot do",
-					 lane->source, s->routine->name);
-	dbmazz_error_hint(&error, "Empty the target, set truncate_mode=ignore for "
-					  "the pipeline with dbmazz.alter_pipeline(), then stop and "
-					  "start the pipeline.");
-	dbmazz_lane_stop(s, lane, &error, NULL);
-}
-
-/*
- * May the rows leave?  If not, the table stops.  One that the pipeline's owner could
- * not read when they were made may be granted to him by now; the decoder cannot
- * see that, for it looks at old catalogs.
- */
-static bool
-check_privilege(DbmazzShipper *s, Lane *lane)
-{
-	const DbmazzTableDesc *desc = lane->view.table;
-	DbmazzPrivilege privilege;
-	DbmazzError error;
-
-	if ((desc->flags & DBMAZZ_TABLE_UNREADABLE) == 0 ||
-		lane->allowed == desc->generation)
-		return true;
-	dbmazz_worker_begin();
-	privilege = dbmazz_desc_privilege(desc, s->owner);
-	dbmazz_worker_commit();
-	if (privilege == DBMAZZ_MAY_READ)
-	{
-		lane->allowed = desc->generation;
-		return true;
-	}
-	if (privilege == DBMAZZ_HAS_POLICIES)
-	{
-		dbmazz_error_set(&error, DBMAZZ_ERR_UNSUPPORTED, 0,
-						 "row-level security of table \"%s\" applies to the "
-						 "owner of the pipeline", lane->source);
-		dbmazz_error_hint(&error, "Give the owner the attribute BYPASSRLS, then "
-						  "stop and start the pipeline.");
-	}
-	else
-	{
-		dbmazz_error_set(&error, DBMAZZ_ERR_UNSUPPORTED, 0,
-						 "permission denied for table \"%s\"", lane->source);
-		dbmazz_error_detail(&error, "The owner of the pipeline may not read all "
-							"of its published columns%s.",
-							privilege == DBMAZZ_NO_TABLE ?
-							", and could not before it was dropped" : "");
-		dbmazz_error_hint(&error, privilege == DBMAZZ_NO_TABLE ?
-						  "Make the owner a member of pg_read_all_data, then "
-						  "stop and start the pipeline." :
-						  "Grant SELECT on the table to the owner, then stop and "
-						  "start the pipeline.");
-	}
-	dbmazz_lane_stop(s, lane, &error, NULL);
-	return false;
 }
 
 /* ---- requests ------------------------------------------------------------ */
@@ -273,7 +185,7 @@ static void
 start_resolve(DbmazzShipper *s, Lane *lane)
 {
 	if (lane->doubts < DOUBTS_BEFORE_CANCEL &&
-		first_kind(lane) != DBMAZZ_BATCH_TRUNCATE)
+		dbmazz_lane_kind(lane) != DBMAZZ_BATCH_TRUNCATE)
 	{
 		start_request(s, lane, DBMAZZ_REQUEST_RESOLVE);
 		return;
@@ -307,21 +219,29 @@ has_rows(DbmazzShipper *s, Lane *lane)
 static bool
 prepare_portion(DbmazzShipper *s, Lane *lane)
 {
+	bool		is_replay = dbmazz_lane_kind(lane) == DBMAZZ_BATCH_REPLAY;
+	DbmazzRereadResult result = DBMAZZ_REREAD_READY;
 	DbmazzError error;
 
-	if (lane->reread == NULL)
+	if (lane->reread == NULL && is_replay)
+		result = dbmazz_replay_begin(s, lane, &error);
+	else if (lane->reread == NULL)
 	{
 		prepare_batch(s, lane);
-		if (!check_privilege(s, lane))
+		if (!dbmazz_lane_may_send(s, lane))
 			return false;
-		dbmazz_reread_begin(lane);
-		lane->prepared = false;
 	}
-	switch (dbmazz_reread_portion(s, lane, &error))
+	if (lane->reread == NULL && result == DBMAZZ_REREAD_READY)
+		dbmazz_reread_begin(lane, is_replay);
+	lane->prepared = false;
+	if (result == DBMAZZ_REREAD_READY)
+		result = dbmazz_reread_portion(s, lane, &error);
+	switch (result)
 	{
 		case DBMAZZ_REREAD_READY:
-			lane->prepared = dbmazz_dead_divert(s, lane) &&
-				has_rows(s, lane);
+			/* a portion of a replay has the dead keys, and no others */
+			lane->prepared = is_replay ||
+				(dbmazz_dead_divert(s, lane) && has_rows(s, lane));
 			break;
 		case DBMAZZ_REREAD_NOTHING:
 			lane->retry_at = 0;
@@ -342,22 +262,23 @@ prepare_portion(DbmazzShipper *s, Lane *lane)
 static void
 start_batch(DbmazzShipper *s, Lane *lane)
 {
-	DbmazzBatchKind kind = first_kind(lane);
+	DbmazzBatchKind kind = dbmazz_lane_kind(lane);
 	const char *place = NULL;
 
 	if (kind == DBMAZZ_BATCH_TRUNCATE &&
 		(s->routine->capabilities & DBMAZZ_SINK_TRUNCATE) == 0)
 	{
-		cannot_truncate(s, lane);
+		dbmazz_lane_cannot_truncate(s, lane);
 		return;
 	}
-	if (!lane->prepared && kind == DBMAZZ_BATCH_REREAD &&
+	if (!lane->prepared &&
+		(kind == DBMAZZ_BATCH_REREAD || kind == DBMAZZ_BATCH_REPLAY) &&
 		!prepare_portion(s, lane))
 		return;
 	if (!lane->prepared)
 	{
 		prepare_batch(s, lane);
-		if (!check_privilege(s, lane))
+		if (!dbmazz_lane_may_send(s, lane))
 			return;
 		if (kind == DBMAZZ_BATCH_ROWS &&
 			(!dbmazz_dead_divert(s, lane) || !has_rows(s, lane)))
@@ -379,8 +300,8 @@ dbmazz_lane_drive(DbmazzShipper *s, Lane *lane, TimestampTz now)
 	while (lane->phase == LANE_IDLE && !slist_is_empty(&lane->queue) &&
 		   lane->retry_at <= now)
 	{
-		if (first_kind(lane) == DBMAZZ_BATCH_STOP)
-			stop_as_told(s, lane);
+		if (dbmazz_lane_kind(lane) == DBMAZZ_BATCH_STOP)
+			dbmazz_lane_stop_as_told(s, lane);
 		else if (s->nbusy >= dbmazz_max_connections)
 			return;
 		else if (!lane->settled && lane->nsettled < list_length(lane->old))
@@ -427,19 +348,18 @@ note_failure(DbmazzShipper *s, Lane *lane, const DbmazzCompletion *c)
 static void
 note_success(DbmazzShipper *s, Lane *lane)
 {
-	uint32		failures = dbmazz_backoff_reset(&lane->backoff);
+	uint32		failures = lane->backoff.failures;
 
 	lane->retry_at = 0;
 	if (failures == 0)
 		return;
 	ereport(LOG, (errmsg("load into %s works again after %u failures",
 						 dbmazz_from_utf8(lane->target), failures)));
-	no_longer_failing(s);
+	dbmazz_lane_answers(s, lane);
 }
 
-/* What is sent next is another load. */
-static void
-next_label(Lane *lane)
+void
+dbmazz_lane_next_label(Lane *lane)
 {
 	lane->sequence++;
 	lane->in_doubt = false;
@@ -462,14 +382,14 @@ batch_loaded(DbmazzShipper *s, Lane *lane)
 	DbmazzCounters *counters = &s->p->counters;
 
 	pg_atomic_fetch_add_u64(&counters->rows, lane->request.nrows);
-	if (first_kind(lane) == DBMAZZ_BATCH_TRUNCATE)
+	if (dbmazz_lane_kind(lane) == DBMAZZ_BATCH_TRUNCATE)
 	{
 		DBMAZZ_DEBUG_POINT("truncated");
 		dbmazz_dead_truncated(s, lane);
 	}
 	else
 		pg_atomic_fetch_add_u64(&counters->batches, 1);
-	next_label(lane);
+	dbmazz_lane_next_label(lane);
 	if (lane->place != NULL)
 		dbmazz_lane_cover_label(s, lane, NULL);
 	if (dbmazz_split_loaded(lane))
@@ -486,11 +406,17 @@ static void
 rows_rejected(DbmazzShipper *s, Lane *lane, const DbmazzError *error)
 {
 	note_success(s, lane);
-	next_label(lane);
+	dbmazz_lane_next_label(lane);
 	if (lane->request.nrows > 1)
 	{
 		dbmazz_split_rejected(lane);
 		DBMAZZ_DEBUG_POINT("load_split");
+	}
+	else if (dbmazz_lane_kind(lane) == DBMAZZ_BATCH_REPLAY)
+	{
+		dbmazz_dead_again(s, lane, error);
+		if (!dbmazz_split_leave_out(lane))
+			load_done(s, lane);
 	}
 	else if (dbmazz_dead_row(s, lane, error))
 	{
@@ -516,7 +442,7 @@ dbmazz_lane_complete(DbmazzShipper *s, Lane *lane, const DbmazzCompletion *c)
 		/* old labels, or that of the load that is in doubt */
 		if (!lane->in_doubt)
 			lane->nsettled++;
-		else if (first_kind(lane) == DBMAZZ_BATCH_TRUNCATE)
+		else if (dbmazz_lane_kind(lane) == DBMAZZ_BATCH_TRUNCATE)
 			lane->in_doubt = false;
 		lane->doubts = 0;
 		return;

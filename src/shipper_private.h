@@ -7,8 +7,11 @@
 
 #include "core/backoff.h"
 #include "core/label.h"
+#include "core/pgoutput.h"
 #include "core/policy.h"
 #include "lib/ilist.h"
+#include "queue.h"
+#include "relation.h"
 #include "shipper.h"
 #include "utils/hsearch.h"
 
@@ -20,7 +23,8 @@ typedef struct DbmazzReread DbmazzReread;
 typedef struct QueuedBatch
 {
 	slist_node	node;
-	uint32		head;
+	uint32		head;			/* DBMAZZ_NO_SEGMENT: dead keys are to be
+								 * replayed */
 } QueuedBatch;
 
 typedef enum LanePhase
@@ -99,6 +103,7 @@ typedef struct Lane
 	uint32		nletters;
 	HTAB	   *dead;			/* keys that have some; NULL: none has */
 	MemoryContext dead_cxt;
+	int64		replay;			/* request that is in the queue; 0: none is */
 
 	/* a position of its own */
 	bool		stopped;
@@ -132,24 +137,57 @@ struct DbmazzShipper
 	uint32		nslots;
 	uint32		reread_segments;	/* that the portions of all lanes take */
 	uint32		nletters;		/* dead letters of all lanes */
+	bool		soft_deletes;
+	DbmazzRelations *relations; /* the settings that descriptions follow */
 };
 
 /* The lane of a target, made if it is new. */
 extern Lane *dbmazz_shipper_lane(DbmazzShipper *s, const char *target);
 
+/* Rows of this table go through the lane now. */
+extern void dbmazz_shipper_set_source(DbmazzShipper *s, Lane *lane,
+									  const DbmazzTableDesc *desc);
+
+/* Put a batch at the end of the lane's queue. */
+extern void dbmazz_lane_queue(DbmazzShipper *s, Lane *lane, uint32 head);
+
 /* The lane's oldest batch; it must have one. */
 extern uint32 dbmazz_lane_first_batch(const Lane *lane);
+
+extern DbmazzBatchKind dbmazz_lane_kind(const Lane *lane);
+
+/* It is in the target, or is dropped. */
+extern void dbmazz_lane_finish_batch(DbmazzShipper *s, Lane *lane);
+
+/* What is sent next is another load. */
+extern void dbmazz_lane_next_label(Lane *lane);
+
+/* If the lane has failed: its attempts do not fail any more, or it has stopped. */
+extern void dbmazz_lane_answers(DbmazzShipper *s, Lane *lane);
 
 /* Drop all batches of a lane that has no request under way. */
 extern void dbmazz_lane_drop_queue(DbmazzShipper *s, Lane *lane);
 
 /*
  * The table stops before its oldest batch, which must be there.  'row' is the row
- * that is to blame, or NULL.  Commits.
+ * that is to blame, or NULL.  If it is a replay, only that ends.  Commits.
  */
 extern void dbmazz_lane_stop(DbmazzShipper *s, Lane *lane,
 							 const DbmazzError *error,
 							 const DbmazzRowEntry *row);
+
+/* Its oldest batch is none: the decoder found a reason to stop. */
+extern void dbmazz_lane_stop_as_told(DbmazzShipper *s, Lane *lane);
+
+/* The lane must empty its target, and this sink cannot do that. */
+extern void dbmazz_lane_cannot_truncate(DbmazzShipper *s, Lane *lane);
+
+/*
+ * May the rows leave?  If not, the table stops.  One that the pipeline's owner could
+ * not read when they were made may be granted to him by now; the decoder cannot
+ * see that, for it looks at old catalogs.
+ */
+extern bool dbmazz_lane_may_send(DbmazzShipper *s, Lane *lane);
 
 /* Start what the lane needs next, if it needs anything and may.  May commit. */
 extern void dbmazz_lane_drive(DbmazzShipper *s, Lane *lane, TimestampTz now);
@@ -195,6 +233,24 @@ extern bool dbmazz_dead_divert(DbmazzShipper *s, Lane *lane);
 extern bool dbmazz_dead_row(DbmazzShipper *s, Lane *lane,
 							const DbmazzError *error);
 
+/*
+ * The only row of a replay's load was rejected: its key stays dead.  Commits.
+ */
+extern void dbmazz_dead_again(DbmazzShipper *s, Lane *lane,
+							  const DbmazzError *error);
+
+/*
+ * All keys but those of dbmazz_dead_again() have been replayed: they are not dead
+ * any more.  In the caller's transaction, which must commit; then
+ * dbmazz_dead_revived().
+ */
+extern uint32 dbmazz_dead_revive(DbmazzShipper *s, Lane *lane);
+extern void dbmazz_dead_revived(DbmazzShipper *s, Lane *lane, uint32 nletters);
+
+/* The key stays dead, whatever the replay comes to; and: none does. */
+extern void dbmazz_dead_keep(Lane *lane, const char *key);
+extern void dbmazz_dead_keep_none(Lane *lane);
+
 /* The target was emptied: what came before is obsolete.  May commit. */
 extern void dbmazz_dead_truncated(DbmazzShipper *s, Lane *lane);
 
@@ -214,8 +270,6 @@ extern void dbmazz_lane_cover_label(DbmazzShipper *s, Lane *lane,
 /* Where the sink would send a TRUNCATE now, or NULL; in the batch's memory. */
 extern const char *dbmazz_lane_truncate_place(DbmazzShipper *s, Lane *lane);
 
-/* ---- batches whose rows must be read (shipper_reread.c) ------------------- */
-
 typedef enum DbmazzRereadResult
 {
 	DBMAZZ_REREAD_READY,		/* lane->view and request.nrows are the portion */
@@ -224,8 +278,33 @@ typedef enum DbmazzRereadResult
 	DBMAZZ_REREAD_FAILED		/* the table must stop */
 } DbmazzRereadResult;
 
-/* Begin with lane->view, the rows of keys. */
-extern void dbmazz_reread_begin(Lane *lane);
+/* ---- sending dead keys again (shipper_replay.c) ----------------------------- */
+
+/* The lane's turn has come: lane->view gets the keys. */
+extern DbmazzRereadResult dbmazz_replay_begin(DbmazzShipper *s, Lane *lane,
+											  DbmazzError *err);
+
+/* It is done, or given up for 'error'.  The letters that were sent go.  Commits. */
+extern void dbmazz_replay_end(DbmazzShipper *s, Lane *lane,
+							  const DbmazzError *error);
+
+/*
+ * In a transaction, with its snapshot: does it see all commits that the decoder may
+ * have had before it began?
+ */
+extern bool dbmazz_replay_sees_commits(void);
+
+/* Make the audit columns of the tuple say that the row is deleted. */
+extern void dbmazz_replay_stamp_deleted(const DbmazzTableDesc *desc,
+										DbmazzTuple *tuple);
+
+/* ---- batches whose rows must be read (shipper_reread.c) ------------------- */
+
+/*
+ * Begin with lane->view, the rows of keys.  Of dead keys ('is_replay') rows that
+ * are not there are deleted in a second pass.
+ */
+extern void dbmazz_reread_begin(Lane *lane, bool is_replay);
 
 /*
  * Read the next portion, in a transaction of its own.  Never waits for longer

@@ -44,6 +44,9 @@ struct DbmazzReread
 	DbmazzSegment *segment;		/* the next row that was not read, */
 	DbmazzRowEntry *entry;		/* or NULL: all were */
 	bool		is_visible;		/* its transactions are */
+	bool		is_replay;		/* the keys are dead ones (shipper_replay.c) */
+	bool		gone;			/* of these, the second pass: for rows that are
+								 * not there */
 	bool		has[DBMAZZ_MAX_VALUES];
 	DbmazzTuple tuple;
 	MemoryContext row_cxt;
@@ -172,6 +175,9 @@ begin_portion(DbmazzShipper *s, Lane *lane, DbmazzReread *r)
 	}
 	for (i = 0; i < full->ncolumns; i++)
 	{
+		/* a row that is only marked as deleted keeps its values */
+		if (r->gone)
+			r->has[i] = !s->soft_deletes;
 		r->has[i] |= dbmazz_keyrow_has(&full->columns[i]);
 		all = all && r->has[i];
 	}
@@ -188,9 +194,9 @@ begin_portion(DbmazzShipper *s, Lane *lane, DbmazzReread *r)
 		elog(ERROR, "could not begin a batch");
 }
 
-/* Encode the row in r->tuple. */
+/* Encode the row in r->tuple, or that it is deleted. */
 static DbmazzStatus
-put_row(DbmazzReread *r, DbmazzError *err)
+put_row(DbmazzReread *r, bool is_delete, DbmazzError *err)
 {
 	DbmazzRowSource source = {&r->tuple, NULL, false};
 	DbmazzRowKey key = {0};
@@ -198,11 +204,14 @@ put_row(DbmazzReread *r, DbmazzError *err)
 
 	if (status != DBMAZZ_OK)
 		return status;
-	status = dbmazz_json_upsert(&r->writer, r->plan, &source, &key, err);
+	status = is_delete ?
+		dbmazz_json_delete(&r->writer, r->plan, &source, &key, err) :
+		dbmazz_json_upsert(&r->writer, r->plan, &source, &key, err);
 	if (status != DBMAZZ_OK)
 		(void) dbmazz_row_abort(&r->writer);
 	else
-		dbmazz_row_end(&r->writer, r->entry->op, key.length, key.hash,
+		dbmazz_row_end(&r->writer, is_delete ? DBMAZZ_ROW_DELETE :
+					   r->entry->op, key.length, key.hash,
 					   r->entry->commit_lsn, r->entry->sequence);
 	return status;
 }
@@ -234,13 +243,17 @@ read_rows(DbmazzShipper *s, DbmazzReread *r, DbmazzRowReader *reader,
 		switch (dbmazz_catalog_rows_read(reader, &r->tuple, err))
 		{
 			case DBMAZZ_ROW_READ:
-				if (!dbmazz_encoding_is_utf8())
+				if (!r->gone && !dbmazz_encoding_is_utf8())
 					status = dbmazz_encoding_tuple(r->desc, &r->tuple, false,
 												   s->unrepresentable, err);
-				if (status == DBMAZZ_OK)
-					status = put_row(r, err);
+				if (!r->gone && status == DBMAZZ_OK)
+					status = put_row(r, false, err);
 				break;
 			case DBMAZZ_ROW_GONE:
+				if (r->gone && s->soft_deletes)
+					dbmazz_replay_stamp_deleted(r->keys.table, &r->tuple);
+				if (r->gone)
+					status = put_row(r, !s->soft_deletes, err);
 				break;
 			case DBMAZZ_ROW_HIDDEN:
 				status = err->status;
@@ -264,6 +277,8 @@ read_portion(DbmazzShipper *s, Lane *lane, DbmazzError *err)
 	DbmazzRowReader *reader;
 	DbmazzStatus status;
 
+	if (r->is_replay && !dbmazz_replay_sees_commits())
+		return DBMAZZ_REREAD_LATER;
 	switch (dbmazz_catalog_rows_begin(r->keys.table, s->publication, r->has,
 									  &reader, err))
 	{
@@ -273,6 +288,7 @@ read_portion(DbmazzShipper *s, Lane *lane, DbmazzError *err)
 			return DBMAZZ_REREAD_FAILED;
 		case DBMAZZ_READER_GONE:
 			r->entry = NULL;
+			r->gone = true;
 			r->writer.nrows = 0;
 			return DBMAZZ_REREAD_NOTHING;
 		case DBMAZZ_READER_READY:
@@ -406,19 +422,32 @@ describe_failure(DbmazzShipper *s, Lane *lane, DbmazzError *err)
 bool
 dbmazz_reread_has_more(const Lane *lane)
 {
-	return lane->reread != NULL && lane->reread->entry != NULL;
+	const DbmazzReread *r = lane->reread;
+
+	return r != NULL && (r->entry != NULL || (r->is_replay && !r->gone));
 }
 
 void
-dbmazz_reread_begin(Lane *lane)
+dbmazz_reread_begin(Lane *lane, bool is_replay)
 {
 	DbmazzReread *r = MemoryContextAllocZero(lane->cxt, sizeof(*r));
 
 	Assert(lane->reread == NULL);
 	r->keys = lane->view;
+	r->is_replay = is_replay;
 	r->row_cxt = AllocSetContextCreate(lane->cxt, "dbmazz row",
 									   ALLOCSET_DEFAULT_SIZES);
 	lane->reread = r;
+}
+
+/* All dead keys whose rows are there have been sent: now the others. */
+static void
+begin_pass_for_gone(DbmazzReread *r)
+{
+	Assert(r->is_replay && !r->gone);
+	r->gone = true;
+	dbmazz_rows_begin(&r->cursor, &r->keys);
+	next_row(r);
 }
 
 DbmazzRereadResult
@@ -435,7 +464,14 @@ dbmazz_reread_portion(DbmazzShipper *s, Lane *lane, DbmazzError *err)
 		!get_pool(s, lane, Max(share, 1) + head_segments(r)))
 		return DBMAZZ_REREAD_LATER;
 	dbmazz_error_reset(err);
+	if (r->entry == NULL && dbmazz_reread_has_more(lane))
+		begin_pass_for_gone(r);
 	result = read_in_transaction(s, lane, err);
+	if (result == DBMAZZ_REREAD_NOTHING && dbmazz_reread_has_more(lane))
+	{
+		begin_pass_for_gone(r);
+		result = read_in_transaction(s, lane, err);
+	}
 	DBMAZZ_DEBUG_POINT("rows_read");
 	if (result == DBMAZZ_REREAD_FAILED)
 		describe_failure(s, lane, err);

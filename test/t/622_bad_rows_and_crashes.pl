@@ -54,7 +54,7 @@ sub letters
 		SQL
 }
 
-my ($bad, $followers) = (0, 0);
+my $bad = 0;
 for my $point (qw(load_split part_loaded letter_written answer_received))
 {
 	subtest "killed at $point" => sub {
@@ -70,12 +70,14 @@ for my $point (qw(load_split part_loaded letter_written answer_received))
 		is($node->safe_psql('postgres', q(SELECT count(*) FROM dbmazz.stat_table WHERE state = 'stopped')), 0,
 			'no table has stopped');
 		my ($rows, @different) = row_differences($node, 'postgres', 'public.notes', $target, 'shop.notes');
-		is(scalar(grep { !/only in the source: id=(\d+)$/ || $1 % 40 != 7 } @different), 0, "all others are there ($rows rows)");
+		is(scalar(grep { !/only in the source: id="?(\d+)"?$/ || $1 % 40 != 7 } @different), 0, "all others are there ($rows rows)");
 		is(scalar @different, $bad, 'without the bad ones');
 	};
 }
 
-$target->sql('ALTER TABLE notes MODIFY COLUMN note VARCHAR(100)', 'shop');
+# Each time the target takes more, and the next row is longer again.
+my $width = 100;
+$target->sql("ALTER TABLE notes MODIFY COLUMN note VARCHAR($width)", 'shop');
 for my $point (qw(replayed replay_ended))
 {
 	subtest "killed at $point" => sub {
@@ -89,11 +91,13 @@ for my $point (qw(replayed replay_ended))
 		is(letters(), '0|0|0|0', 'the replay is done');
 		rows_equal($node, 'postgres', 'public.notes', $target, 'shop.notes');
 		# more for the next point
-		$node->safe_psql('postgres', "INSERT INTO notes VALUES ($next, repeat('z', 101), 0); UPDATE notes SET n = 5 WHERE id = $next");
+		$node->safe_psql('postgres', "INSERT INTO notes VALUES ($next, repeat('z', $width + 1), 0)");
+		$node->safe_psql('postgres', "UPDATE notes SET n = 5 WHERE id = $next");
 		$next += 40;
 		$node->wait_for_target('postgres', 'p');
-		is(letters() =~ /^(\d+)/ ? $1 : 0, 2, 'keys can die again');
-		$target->sql('ALTER TABLE notes MODIFY COLUMN note VARCHAR(200)', 'shop');
+		like(letters(), qr/^[12]\|/, 'keys can die again');
+		$width += 100;
+		$target->sql("ALTER TABLE notes MODIFY COLUMN note VARCHAR($width)", 'shop');
 	};
 }
 

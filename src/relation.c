@@ -303,7 +303,7 @@ dbmazz_relation_describe(const DbmazzRelations *r, Relation heap,
 	DbmazzTableDesc *desc;
 
 	find_shape(r, heap, &shape);
-	desc = describe(parser, schema, target, RelationGetDescr(heap), &shape);
+	desc = describe(r, parser, schema, target, RelationGetDescr(heap), &shape);
 	*problem = shape.problem;
 	return desc;
 }

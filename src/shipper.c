@@ -120,8 +120,8 @@ dbmazz_shipper_create(DbmazzPipeline *p, const DbmazzPipelineRow *row,
 					   gone->epoch, gone->sequence, gone->place, true);
 	}
 	s->soft_deletes = dbmazz_delete_mode == DBMAZZ_DELETE_SOFT;
-	s->relations = dbmazz_relations_create(cxt, row->owner, NIL, NIL,
-										   InvalidXLogRecPtr, false);
+	s->relations = dbmazz_relations_create(cxt, row->owner, row->publication,
+										   NIL, NIL, InvalidXLogRecPtr, false);
 	dbmazz_dead_load(s);
 	dbmazz_shipper_replay(s);
 	return s;

@@ -7,6 +7,8 @@ import resource
 import signal
 import time
 
+import psycopg
+
 from .world import FROZEN, UP
 
 POINTS = ["batch_sealed", "label_covered", "request_started", "answer_received", "checkpoint_committed",
@@ -264,13 +266,24 @@ class Faults:
         return "postmaster killed", begin
 
     def disk_full(self):
-        """Files of the decoder cannot grow beyond a limit that a big transaction needs."""
+        """Files of the decoder cannot grow beyond a limit; and here is a transaction that needs more."""
+        first = self.rng.randint(2000, 4000)
+
         def limit():
             for pid in self.world.workers("decoder"):
                 _limit(pid, SPILL_LIMIT)
 
         def begin():
             self.every.append(limit)
+            limit()
+            try:
+                with self.world.connect() as connection:
+                    connection.execute("SET lock_timeout = '500ms'")
+                    connection.execute(
+                        f"INSERT INTO accounts SELECT g, 2, 'big' FROM generate_series({first}, {first + 2000}) g"
+                        " ON CONFLICT (id) DO UPDATE SET n = accounts.n + 1")
+            except psycopg.Error:
+                pass                        # sessions have big ones, too
             return end
 
         def end():

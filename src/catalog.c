@@ -180,13 +180,7 @@ dbmazz_catalog_pipelines(void)
 	query_begin(&q);
 	n = run(&q, PIPELINE_COLUMNS " ORDER BY p.id", SPI_OK_SELECT);
 	for (uint64 i = 0; i < n; i++)
-	{
-		DbmazzPipelineRow *row = get_pipeline(&q, i);
-		MemoryContext old = MemoryContextSwitchTo(q.cxt);
-
-		result = lappend(result, row);
-		MemoryContextSwitchTo(old);
-	}
+		result = list_row(&q, result, get_pipeline(&q, i));
 	query_end(&q);
 	return result;
 }
@@ -400,16 +394,13 @@ dbmazz_catalog_published_tables(const char *publication)
 	{
 		DbmazzPublishedTable *table = MemoryContextAllocZero(q.cxt,
 															 sizeof(*table));
-		MemoryContext old;
 		bool		isnull;
 
 		table->relid = DatumGetObjectId(get_datum(i, 1, &isnull));
 		table->schema = get_text(&q, i, 2);
 		table->name = get_text(&q, i, 3);
 		get_columns(&q, i, 4, table);
-		old = MemoryContextSwitchTo(q.cxt);
-		result = lappend(result, table);
-		MemoryContextSwitchTo(old);
+		result = list_row(&q, result, table);
 	}
 	query_end(&q);
 	return result;

@@ -123,15 +123,12 @@ dbmazz_catalog_dead_keys(int32 id)
 	{
 		DbmazzDeadLetter *letter = MemoryContextAllocZero(q.cxt,
 														  sizeof(*letter));
-		MemoryContext old;
 
 		letter->target = get_utf8(&q, i, 1);
 		letter->key = get_utf8(&q, i, 2);
 		letter->lsn = get_lsn(i, 3);
 		letter->sequence = (uint32) get_bigint(i, 4);
-		old = MemoryContextSwitchTo(q.cxt);
-		result = lappend(result, letter);
-		MemoryContextSwitchTo(old);
+		result = list_row(&q, result, letter);
 	}
 	query_end(&q);
 	return result;
@@ -208,14 +205,11 @@ dbmazz_catalog_skipped_rows(int32 id, XLogRecPtr lsn)
 	for (i = 0; i < n; i++)
 	{
 		DbmazzSkippedRow *row = MemoryContextAlloc(q.cxt, sizeof(*row));
-		MemoryContext old;
 
 		row->target = get_utf8(&q, i, 1);
 		row->lsn = get_lsn(i, 2);
 		row->sequence = (uint32) get_bigint(i, 3);
-		old = MemoryContextSwitchTo(q.cxt);
-		result = lappend(result, row);
-		MemoryContextSwitchTo(old);
+		result = list_row(&q, result, row);
 	}
 	query_end(&q);
 	return result;
@@ -262,13 +256,10 @@ dbmazz_catalog_replay_requests(int32 id)
 	{
 		DbmazzReplayRequest *request = MemoryContextAlloc(q.cxt,
 														  sizeof(*request));
-		MemoryContext old;
 
 		request->target = get_utf8(&q, i, 1);
 		request->id = (int64) get_bigint(i, 2);
-		old = MemoryContextSwitchTo(q.cxt);
-		result = lappend(result, request);
-		MemoryContextSwitchTo(old);
+		result = list_row(&q, result, request);
 	}
 	query_end(&q);
 	return result;
@@ -340,7 +331,6 @@ dbmazz_catalog_replay_keys(int32 id, const char *target, int ncolumns,
 	for (i = 0; i < n; i++)
 	{
 		DbmazzReplayKey *key = MemoryContextAlloc(q.cxt, sizeof(*key));
-		MemoryContext old;
 		int			c;
 
 		key->text = get_utf8(&q, i, 1);
@@ -350,9 +340,7 @@ dbmazz_catalog_replay_keys(int32 id, const char *target, int ncolumns,
 		key->values = MemoryContextAlloc(q.cxt, sizeof(char *) * ncolumns);
 		for (c = 0; c < ncolumns; c++)
 			key->values[c] = get_utf8(&q, i, 5 + c);
-		old = MemoryContextSwitchTo(q.cxt);
-		result = lappend(result, key);
-		MemoryContextSwitchTo(old);
+		result = list_row(&q, result, key);
 	}
 	query_end(&q);
 	return result;

@@ -181,4 +181,15 @@ get_lsn(uint64 row, int column)
 	return isnull ? InvalidXLogRecPtr : DatumGetLSN(value);
 }
 
+/* Add what was made of a row to the list that outlives the statement. */
+static inline List *
+list_row(Statement *q, List *list, void *row)
+{
+	MemoryContext old = MemoryContextSwitchTo(q->cxt);
+
+	list = lappend(list, row);
+	MemoryContextSwitchTo(old);
+	return list;
+}
+
 #endif							/* DBMAZZ_CATALOG_PRIVATE_H */

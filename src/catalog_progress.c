@@ -129,8 +129,6 @@ dbmazz_catalog_set_checkpoint(int32 id, XLogRecPtr lsn, uint64 rows,
 List *
 dbmazz_catalog_tables(int32 id)
 {
-	MemoryContext cxt = CurrentMemoryContext;
-	MemoryContext old;
 	List	   *result = NIL;
 	Statement	q;
 	uint64		n;
@@ -141,10 +139,9 @@ dbmazz_catalog_tables(int32 id)
 	n = run(&q, "SELECT target, relation::int8, epoch, sequence, "
 			"(state = 'stopped')::int4, lsn, truncate_place "
 			"FROM dbmazz.pipeline_tables WHERE pipeline = $1", SPI_OK_SELECT);
-	old = MemoryContextSwitchTo(cxt);
 	for (i = 0; i < n; i++)
 	{
-		DbmazzTableRow *table = palloc(sizeof(DbmazzTableRow));
+		DbmazzTableRow *table = MemoryContextAlloc(q.cxt, sizeof(*table));
 
 		table->target = get_utf8(&q, i, 1);
 		table->relid = (Oid) get_bigint(i, 2);
@@ -153,9 +150,8 @@ dbmazz_catalog_tables(int32 id)
 		table->stopped = get_int(i, 5) != 0;
 		table->lsn = get_lsn(i, 6);
 		table->place = get_utf8(&q, i, 7);
-		result = lappend(result, table);
+		result = list_row(&q, result, table);
 	}
-	MemoryContextSwitchTo(old);
 	query_end(&q);
 	return result;
 }
@@ -292,16 +288,13 @@ dbmazz_catalog_dropped_lanes(const char *destination)
 	for (i = 0; i < n; i++)
 	{
 		DbmazzDroppedLane *lane = MemoryContextAlloc(q.cxt, sizeof(*lane));
-		MemoryContext old;
 
 		lane->target = get_utf8(&q, i, 1);
 		lane->uid = get_text(&q, i, 2);
 		lane->epoch = get_bigint(i, 3);
 		lane->sequence = get_bigint(i, 4);
 		lane->place = get_utf8(&q, i, 5);
-		old = MemoryContextSwitchTo(q.cxt);
-		result = lappend(result, lane);
-		MemoryContextSwitchTo(old);
+		result = list_row(&q, result, lane);
 	}
 	query_end(&q);
 	return result;

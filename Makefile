@@ -62,6 +62,7 @@ OBJS = $(CORE_OBJS) \
 	src/shipper_replay.o \
 	src/shipper_reread.o \
 	src/shipper_label.o \
+	src/shipper_exactly.o \
 	src/shipper_lane.o \
 	src/shipper.o \
 	src/checkpoint.o \

@@ -55,6 +55,11 @@ CREATE TABLE dbmazz.checkpoints (
  * Target tables (lanes) with the labels they may have used, where a TRUNCATE under
  * one of these may be at work, and the position of a table that has stopped.
  * Written by the shipper; never dumped.
+ *
+ * Where each row is sent once, its rows up to and including done_* are in the
+ * target.  With prepared_*, those up to there are in the load with the label of
+ * this epoch and sequence, which the target has prepared, and which is committed or
+ * will be; its first row is of the transaction that committed at prepared_from.
  */
 CREATE TABLE dbmazz.pipeline_tables (
 	pipeline	integer NOT NULL REFERENCES dbmazz.pipeline ON DELETE CASCADE,
@@ -64,6 +69,12 @@ CREATE TABLE dbmazz.pipeline_tables (
 	epoch		bigint NOT NULL,
 	sequence	bigint NOT NULL,
 	truncate_place text,
+	done_lsn	pg_lsn,
+	done_row	bigint,
+	prepared_lsn pg_lsn,
+	prepared_row bigint,
+	prepared_from pg_lsn,
+	prepared_at	timestamptz,
 	state		text NOT NULL DEFAULT 'streaming'
 				CHECK (state IN ('streaming', 'stopped')),
 	lsn			pg_lsn,

@@ -25,9 +25,11 @@
 #include "unfit.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
+#include "worker.h"
 
 #define SPACE_WAIT_MS	1000	/* only a fallback: a freed batch wakes us */
 #define BATCH_SHARE		4		/* a batch may take 1/4 of the reservation */
+#define MAX_CHANGES		(UINT32_MAX / 2 - 1)	/* of which the rows have numbers */
 
 static DbmazzSegment *alloc_segment(void *arg, uint32 *index);
 static void seal(DbmazzBatcher *b, DbmazzOpenBatch *ob);
@@ -48,6 +50,7 @@ dbmazz_batcher_create(MemoryContext parent, DbmazzPipeline *p,
 	b->while_waiting = while_waiting;
 	b->arg = arg;
 	dlist_init(&b->open);
+	b->exactly_once = pg_atomic_read_u32(&p->exactly_once) != 0;
 	return b;
 }
 
@@ -58,14 +61,28 @@ dbmazz_batcher_begin(DbmazzBatcher *batcher, XLogRecPtr final_lsn,
 	batcher->final_lsn = final_lsn;
 	batcher->commit_time = commit_time;
 	batcher->xid = xid;
-	batcher->nchanges = 0;
 	batcher->sequence = 0;
 }
 
 void
-dbmazz_batcher_change(DbmazzBatcher *batcher)
+dbmazz_batcher_change(DbmazzBatcher *batcher, uint64 number)
 {
-	batcher->sequence = 2 * ++batcher->nchanges;
+	/* a change makes two rows at most */
+	batcher->sequence = (uint32) (2 * number);
+	if (batcher->exactly_once && number > MAX_CHANGES)
+	{
+		DbmazzError error;
+
+		dbmazz_error_set(&error, DBMAZZ_ERR_LIMIT, 0,
+						 "a transaction has more than %u changes, which "
+						 "delivery=exactly_once cannot number", MAX_CHANGES);
+		dbmazz_error_detail(&error, "It committed at %X/%X.",
+							LSN_FORMAT_ARGS(batcher->final_lsn));
+		dbmazz_error_hint(&error, "Set delivery=at_least_once for the pipeline "
+						  "with dbmazz.alter_pipeline() and start it; set it "
+						  "back when it is past this transaction.");
+		dbmazz_worker_fail(batcher->p, &error);
+	}
 }
 
 /* ---- space --------------------------------------------------------------- */
@@ -141,11 +158,13 @@ discard(DbmazzBatcher *b, DbmazzOpenBatch *ob)
 static void
 hand_over(DbmazzBatcher *b, DbmazzRelation *rel,
 		  const DbmazzBatchWriter *writer, XLogRecPtr last_commit_lsn,
-		  TimestampTz last_commit_time)
+		  uint32 last_sequence, TimestampTz last_commit_time)
 {
+	DbmazzBatch *batch = dbmazz_queue_batch(writer->head);
+
 	rel->sealed_head = writer->head;
-	rel->sealed_generation =
-		pg_atomic_read_u32(&dbmazz_queue_batch(writer->head)->generation);
+	rel->sealed_generation = pg_atomic_read_u32(&batch->generation);
+	batch->last_sequence = last_sequence;
 	dbmazz_queue_seal(b->p, writer->head, writer->nrows, writer->nsegments,
 					  writer->nbytes, last_commit_lsn, last_commit_time);
 	DBMAZZ_DEBUG_POINT("batch_sealed");
@@ -165,7 +184,8 @@ seal(DbmazzBatcher *b, DbmazzOpenBatch *ob)
 	ob->set->open = NULL;
 	rel->nopen--;
 	dbmazz_batcher_forget_keys(rel);
-	hand_over(b, rel, &ob->writer, ob->last_commit_lsn, ob->last_commit_time);
+	hand_over(b, rel, &ob->writer, ob->last_commit_lsn, ob->last_sequence,
+			  ob->last_commit_time);
 	pfree(ob);
 }
 
@@ -193,6 +213,37 @@ seal_all(DbmazzBatcher *b)
 		dbmazz_batcher_seal_relation(b,
 									 dlist_head_element(DbmazzOpenBatch, node,
 														&b->open)->rel);
+}
+
+/*
+ * Seal what else goes to the target of a set that has no open batch: other column
+ * sets, and a table that had the name before.
+ */
+static void
+seal_target(DbmazzBatcher *b, const DbmazzColumnSet *set)
+{
+	const char *target = dbmazz_desc_text(set->desc, set->desc->target);
+	bool		again = true;
+
+	while (again)
+	{
+		dlist_iter	iter;
+
+		again = false;
+		dlist_foreach(iter, &b->open)
+		{
+			DbmazzOpenBatch *ob = dlist_container(DbmazzOpenBatch, node,
+												  iter.cur);
+			const DbmazzTableDesc *desc = ob->set->desc;
+
+			if (strcmp(dbmazz_desc_text(desc, desc->target), target) == 0)
+			{
+				dbmazz_batcher_seal_relation(b, ob->rel);
+				again = true;
+				break;
+			}
+		}
+	}
 }
 
 /* ---- rows ---------------------------------------------------------------- */
@@ -272,8 +323,9 @@ try_row(DbmazzBatcher *b, DbmazzRelation *rel, DbmazzColumnSet *set,
 		dbmazz_queue_free_chain(b->p, dbmazz_row_abort(&ob->writer));
 		return status;
 	}
+	ob->last_sequence = b->sequence++;
 	dbmazz_row_end(&ob->writer, op, key.length, key.hash, b->final_lsn,
-				   b->sequence++);
+				   ob->last_sequence);
 	ob->last_commit_lsn = b->final_lsn;
 	ob->last_commit_time = b->commit_time;
 	return DBMAZZ_OK;
@@ -359,6 +411,8 @@ dbmazz_batcher_row(DbmazzBatcher *batcher, DbmazzRelation *rel,
 	/* the batches of both encodings are sealed in order, as those of sets are */
 	if (is_csv(set) && !dbmazz_csv_can_carry(set->plan, source))
 		set = dbmazz_relation_fallback(rel, set);
+	if (batcher->exactly_once && set->open == NULL)
+		seal_target(batcher, set);
 	dbmazz_batcher_note_key(batcher, rel, set, source);
 	status = write_row(batcher, rel, set, source, op);
 	if (status == DBMAZZ_OK)
@@ -407,6 +461,8 @@ put_control(DbmazzBatcher *b, DbmazzRelation *rel, DbmazzBatchKind kind,
 	DbmazzBatchWriter writer = {0};
 
 	dbmazz_batcher_seal_relation(b, rel);
+	if (b->exactly_once)
+		seal_target(b, &rel->full);
 	if (try_control(b, rel, &writer, data, len) != DBMAZZ_OK)
 	{
 		seal_all(b);
@@ -417,8 +473,8 @@ put_control(DbmazzBatcher *b, DbmazzRelation *rel, DbmazzBatchKind kind,
 					  b->commit_time);
 	if (len > 0)
 		dbmazz_row_end(&writer, DBMAZZ_ROW_INSERT, 0, 0, b->final_lsn,
-					   b->sequence++);
-	hand_over(b, rel, &writer, b->final_lsn, b->commit_time);
+					   b->sequence);
+	hand_over(b, rel, &writer, b->final_lsn, b->sequence, b->commit_time);
 }
 
 void

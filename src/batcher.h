@@ -12,6 +12,10 @@
  *	  another open batch of the table, when buffer space runs out, and, where its
  *	  lane is free, when its first row is flush_interval old.  While the lane is
  *	  busy it goes on growing: a slow target gets fewer and larger loads.
+ *
+ *	  With delivery = exactly_once a target has one open batch at most, so that
+ *	  its batches follow each other in the order of the changes; a row for
+ *	  another one seals it.
  */
 #ifndef DBMAZZ_BATCHER_H
 #define DBMAZZ_BATCHER_H
@@ -22,7 +26,10 @@
 
 typedef struct DbmazzBatcher DbmazzBatcher;
 
-/* 'while_waiting' is called each time it wakes up from a wait for space. */
+/*
+ * 'while_waiting' is called each time it wakes up from a wait for space.  Must
+ * not be called before the shipper has said whether each row is to be sent once.
+ */
 extern DbmazzBatcher *dbmazz_batcher_create(MemoryContext parent,
 											DbmazzPipeline *p,
 											uint32 wait_event,
@@ -35,10 +42,10 @@ extern void dbmazz_batcher_begin(DbmazzBatcher *batcher,
 								 TimestampTz commit_time, TransactionId xid);
 
 /*
- * The next change of the transaction, whether it is sent or not; of all tables.
- * The rows that it makes are known by its number, in every life.
+ * The change that the following rows belong to.  They are known by its number,
+ * which is the same in every life.
  */
-extern void dbmazz_batcher_change(DbmazzBatcher *batcher);
+extern void dbmazz_batcher_change(DbmazzBatcher *batcher, uint64 number);
 
 /*
  * Add a row, unless it is to be skipped.  One that cannot be encoded stops the

@@ -16,6 +16,7 @@ typedef struct DbmazzOpenBatch
 	DbmazzColumnSet *set;
 	TimestampTz opened_at;
 	XLogRecPtr	last_commit_lsn;
+	uint32		last_sequence;
 	TimestampTz last_commit_time;
 } DbmazzOpenBatch;
 
@@ -30,9 +31,9 @@ struct DbmazzBatcher
 	XLogRecPtr	final_lsn;		/* of the transaction */
 	TimestampTz commit_time;
 	TransactionId xid;
-	uint32		nchanges;		/* of it, so far */
 	uint32		sequence;		/* of the next row: twice the change's number,
 								 * one more for the second row of a change */
+	bool		exactly_once;
 	const DbmazzRelation *writing;	/* a row of it is being written */
 	const DbmazzBatchWriter *opening;	/* of a batch that is not in 'open' yet */
 	DbmazzError error;

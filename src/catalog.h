@@ -67,6 +67,21 @@ typedef struct DbmazzCheckpoint
 	uint64		batches;
 } DbmazzCheckpoint;
 
+/* A row in the stream of changes; all rows of a target are in their order. */
+typedef struct DbmazzMark
+{
+	XLogRecPtr	lsn;			/* of the commit; Invalid: before all rows */
+	uint32		row;			/* in the transaction; DbmazzRowEntry.sequence */
+} DbmazzMark;
+
+/* Is the row at or before the mark? */
+static inline bool
+dbmazz_mark_covers(const DbmazzMark *mark, XLogRecPtr lsn, uint32 row)
+{
+	return lsn < mark->lsn || (lsn == mark->lsn && row <= mark->row &&
+							   lsn != InvalidXLogRecPtr);
+}
+
 /* A lane: dbmazz.pipeline_tables. */
 typedef struct DbmazzTableRow
 {
@@ -78,6 +93,11 @@ typedef struct DbmazzTableRow
 								 * been sent (see dbmazz_sink.h), or NULL */
 	bool		stopped;
 	XLogRecPtr	lsn;			/* the table's own position, or Invalid */
+	DbmazzMark	done;			/* rows up to it are in the target */
+	DbmazzMark	prepared;		/* or in the load with the label above, which
+								 * the target has prepared; Invalid: none */
+	XLogRecPtr	prepared_from;	/* the commit of that load's first row */
+	TimestampTz prepared_at;
 } DbmazzTableRow;
 
 /*
@@ -102,10 +122,35 @@ extern void dbmazz_catalog_set_checkpoint(int32 id, XLogRecPtr lsn,
 /* The lanes of a pipeline: a List of DbmazzTableRow. */
 extern List *dbmazz_catalog_tables(int32 id);
 
-/* Add or change a lane's labels; 'place' as in DbmazzTableRow. */
+/*
+ * Add or change a lane's labels; 'place' and 'done' as in DbmazzTableRow.  No load
+ * of it is prepared.
+ */
 extern void dbmazz_catalog_set_lane(int32 id, const char *target, Oid relid,
 									const char *source, uint64 epoch,
-									uint64 sequence, const char *place);
+									uint64 sequence, const char *place,
+									const DbmazzMark *done);
+
+/*
+ * The lane's load with the label of 'sequence' is prepared and is to be
+ * committed: done, prepared and 'from' as in DbmazzTableRow.  The lane must be
+ * there.
+ */
+extern void dbmazz_catalog_prepare_lane(int32 id, const char *target,
+										uint64 sequence,
+										const DbmazzMark *done,
+										const DbmazzMark *prepared,
+										XLogRecPtr from);
+
+/* What the lane's row says to be prepared has come to an end. */
+extern void dbmazz_catalog_end_prepared(int32 id, const char *target,
+										const DbmazzMark *done);
+
+/*
+ * A target that has, or will have, rows behind the position, which are not to be
+ * sent to it again; NULL if there is none.
+ */
+extern char *dbmazz_catalog_target_ahead(int32 id);
 
 /*
  * The table stops at 'lsn'.  'row_lsn' and 'row_sequence' name the row that is to

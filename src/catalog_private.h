@@ -18,6 +18,7 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/pg_lsn.h"
+#include "utils/timestamp.h"
 
 #define MAX_ARGS	12
 
@@ -90,6 +91,15 @@ static inline void
 add_lsn(Statement *q, XLogRecPtr value)
 {
 	add_arg(q, PG_LSNOID, LSNGetDatum(value), XLogRecPtrIsInvalid(value));
+}
+
+/* Two arguments, both NULL if there is none. */
+static inline void
+add_mark(Statement *q, const DbmazzMark *mark)
+{
+	add_lsn(q, mark->lsn);
+	add_arg(q, INT8OID, Int64GetDatum((int64) mark->row),
+			XLogRecPtrIsInvalid(mark->lsn));
 }
 
 static inline void
@@ -190,6 +200,16 @@ list_row(Statement *q, List *list, void *row)
 	list = lappend(list, row);
 	MemoryContextSwitchTo(old);
 	return list;
+}
+
+/* NULL is 0. */
+static inline TimestampTz
+get_time(uint64 row, int column)
+{
+	bool		isnull;
+	Datum		value = get_datum(row, column, &isnull);
+
+	return isnull ? 0 : DatumGetTimestampTz(value);
 }
 
 #endif							/* DBMAZZ_CATALOG_PRIVATE_H */

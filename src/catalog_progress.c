@@ -137,7 +137,9 @@ dbmazz_catalog_tables(int32 id)
 	query_begin(&q);
 	add_int(&q, id);
 	n = run(&q, "SELECT target, relation::int8, epoch, sequence, "
-			"(state = 'stopped')::int4, lsn, truncate_place "
+			"(state = 'stopped')::int4, lsn, truncate_place, done_lsn, "
+			"coalesce(done_row, 0), prepared_lsn, "
+			"coalesce(prepared_row, 0), prepared_from, prepared_at "
 			"FROM dbmazz.pipeline_tables WHERE pipeline = $1", SPI_OK_SELECT);
 	for (i = 0; i < n; i++)
 	{
@@ -150,6 +152,12 @@ dbmazz_catalog_tables(int32 id)
 		table->stopped = get_int(i, 5) != 0;
 		table->lsn = get_lsn(i, 6);
 		table->place = get_utf8(&q, i, 7);
+		table->done.lsn = get_lsn(i, 8);
+		table->done.row = (uint32) get_bigint(i, 9);
+		table->prepared.lsn = get_lsn(i, 10);
+		table->prepared.row = (uint32) get_bigint(i, 11);
+		table->prepared_from = get_lsn(i, 12);
+		table->prepared_at = get_time(i, 13);
 		result = list_row(&q, result, table);
 	}
 	query_end(&q);
@@ -159,7 +167,7 @@ dbmazz_catalog_tables(int32 id)
 void
 dbmazz_catalog_set_lane(int32 id, const char *target, Oid relid,
 						const char *source, uint64 epoch, uint64 sequence,
-						const char *place)
+						const char *place, const DbmazzMark *done)
 {
 	Statement	q;
 
@@ -171,13 +179,73 @@ dbmazz_catalog_set_lane(int32 id, const char *target, Oid relid,
 	add_bigint(&q, epoch);
 	add_bigint(&q, sequence);
 	add_utf8(&q, place);
+	add_mark(&q, done);
 	run_alone(&q, "INSERT INTO dbmazz.pipeline_tables AS t (pipeline, target, "
-			  "relation, source, epoch, sequence, truncate_place) "
-			  "VALUES ($1, $2, $3::oid, $4, $5, $6, $7) "
+			  "relation, source, epoch, sequence, truncate_place, done_lsn, "
+			  "done_row) VALUES ($1, $2, $3::oid, $4, $5, $6, $7, $8, $9) "
 			  "ON CONFLICT (pipeline, target) DO UPDATE SET "
 			  "relation = excluded.relation, source = excluded.source, "
 			  "epoch = excluded.epoch, sequence = excluded.sequence, "
-			  "truncate_place = excluded.truncate_place, updated_at = now()", SPI_OK_INSERT);
+			  "truncate_place = excluded.truncate_place, "
+			  "done_lsn = excluded.done_lsn, done_row = excluded.done_row, "
+			  "prepared_lsn = NULL, prepared_row = NULL, "
+			  "prepared_from = NULL, prepared_at = NULL, "
+			  "updated_at = now()", SPI_OK_INSERT);
+}
+
+void
+dbmazz_catalog_prepare_lane(int32 id, const char *target, uint64 sequence,
+							const DbmazzMark *done,
+							const DbmazzMark *prepared, XLogRecPtr from)
+{
+	Statement	q;
+
+	query_begin(&q);
+	add_int(&q, id);
+	add_utf8(&q, target);
+	add_bigint(&q, sequence);
+	add_mark(&q, done);
+	add_mark(&q, prepared);
+	add_lsn(&q, from);
+	run_alone(&q, "UPDATE dbmazz.pipeline_tables SET sequence = $3, "
+			  "done_lsn = $4, done_row = $5, prepared_lsn = $6, "
+			  "prepared_row = $7, prepared_from = $8, "
+			  "prepared_at = now(), updated_at = now() "
+			  "WHERE pipeline = $1 AND target = $2", SPI_OK_UPDATE);
+}
+
+void
+dbmazz_catalog_end_prepared(int32 id, const char *target,
+							const DbmazzMark *done)
+{
+	Statement	q;
+
+	query_begin(&q);
+	add_int(&q, id);
+	add_utf8(&q, target);
+	add_mark(&q, done);
+	run_alone(&q, "UPDATE dbmazz.pipeline_tables SET done_lsn = $3, "
+			  "done_row = $4, prepared_lsn = NULL, prepared_row = NULL, "
+			  "prepared_from = NULL, prepared_at = NULL, updated_at = now() "
+			  "WHERE pipeline = $1 AND target = $2", SPI_OK_UPDATE);
+}
+
+char *
+dbmazz_catalog_target_ahead(int32 id)
+{
+	Statement	q;
+	char	   *result = NULL;
+
+	query_begin(&q);
+	add_int(&q, id);
+	if (run(&q, "SELECT t.target FROM dbmazz.pipeline_tables t "
+			"JOIN dbmazz.checkpoints c ON c.pipeline = t.pipeline "
+			"WHERE t.pipeline = $1 "
+			"AND coalesce(t.prepared_lsn, t.done_lsn) >= "
+			"coalesce(t.lsn, c.lsn) LIMIT 1", SPI_OK_SELECT) > 0)
+		result = get_text(&q, 0, 1);
+	query_end(&q);
+	return result;
 }
 
 void

@@ -412,7 +412,7 @@ apply_change(DbmazzChanges *c)
 }
 
 void
-dbmazz_changes_message(DbmazzChanges *changes, XLogRecPtr lsn,
+dbmazz_changes_message(DbmazzChanges *changes, XLogRecPtr lsn, uint64 number,
 					   const char *data, Size len)
 {
 	DbmazzParser *parser = changes->parser;
@@ -430,7 +430,7 @@ dbmazz_changes_message(DbmazzChanges *changes, XLogRecPtr lsn,
 		case 'U':
 		case 'D':
 			changes->nchanges++;
-			dbmazz_batcher_change(changes->batcher);
+			dbmazz_batcher_change(changes->batcher, number);
 			apply_change(changes);
 			break;
 		case 'B':
@@ -456,6 +456,7 @@ dbmazz_changes_message(DbmazzChanges *changes, XLogRecPtr lsn,
 										   changes->batcher);
 			break;
 		case 'T':
+			dbmazz_batcher_change(changes->batcher, number);
 			apply_truncate(changes);
 			break;
 		default:

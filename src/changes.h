@@ -16,11 +16,12 @@ extern DbmazzChanges *dbmazz_changes_create(MemoryContext parent,
 											DbmazzBatcher *batcher);
 
 /*
- * Take one message, as pgoutput wrote it for the record at 'lsn'.  Runs inside
- * decoding callbacks; may wait for buffer space; may longjmp (malformed message:
- * ERRCODE_DATA_CORRUPTED with the byte's offset).
+ * Take one message, as pgoutput wrote it for the record at 'lsn'; 'number' as in
+ * decoder.h.  Runs inside decoding callbacks; may wait for buffer space; may longjmp
+ * (malformed message: ERRCODE_DATA_CORRUPTED with the byte's offset).
  */
 extern void dbmazz_changes_message(DbmazzChanges *changes, XLogRecPtr lsn,
+								   uint64 number,
 								   const char *data, Size len);
 
 /* Has a transaction with rows ended since the last call? */

@@ -331,3 +331,16 @@ dbmazz_check_settings(const DbmazzPipelineRow *row)
 	if (!dbmazz_guc_fit(row->settings, &error))
 		dbmazz_report(ERROR, ERRCODE_INVALID_PARAMETER_VALUE, NULL, &error);
 }
+
+void
+dbmazz_check_delivery(const DbmazzPipelineRow *row)
+{
+	const char *delivery = dbmazz_guc_value(row->settings, "delivery");
+	DbmazzError error;
+
+	dbmazz_error_reset(&error);
+	if (pg_strcasecmp(delivery, "exactly_once") == 0 &&
+		!dbmazz_sink_delivers_once(dbmazz_sink_routine(row->sink),
+								   row->encoding, &error))
+		dbmazz_report(ERROR, ERRCODE_FEATURE_NOT_SUPPORTED, NULL, &error);
+}

@@ -34,6 +34,9 @@ extern void dbmazz_check_new_publication(const DbmazzPipelineRow *row,
 /* Its settings, on top of the server's, go together and with the server. */
 extern void dbmazz_check_settings(const DbmazzPipelineRow *row);
 
+/* Its sink can deliver as its settings say. */
+extern void dbmazz_check_delivery(const DbmazzPipelineRow *row);
+
 /*
  * The sink exists, the owner may use the destination, its options are complete
  * and right.  Returns the destination's identity, palloc'd.

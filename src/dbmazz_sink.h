@@ -54,7 +54,7 @@ typedef enum DbmazzRequestKind
 								 * load or truncation, can still take effect:
 								 * cancel what is under way, wait for final
 								 * states */
-	DBMAZZ_REQUEST_TRUNCATE		/* empty the target table; the label marks the
+	DBMAZZ_REQUEST_TRUNCATE,	/* empty the target table; the label marks the
 								 * statement, so that SETTLE can find it.
 								 * DONE: the table was emptied.  RETRY: nothing
 								 * happened and nothing will.  DOUBT: it may
@@ -63,21 +63,33 @@ typedef enum DbmazzRequestKind
 								 * for no later load is sent before DONE).
 								 * REJECT: it cannot be done; the error says
 								 * how to go on */
+	DBMAZZ_REQUEST_PREPARE,		/* LOAD without its commit.  DONE: the rows are
+								 * durable in the target and invisible, for
+								 * DBMAZZ_PREPARED_HOLD_S at least.  Otherwise
+								 * as LOAD, but that nothing is visible, and
+								 * will not be: DOUBT means that something may
+								 * be left under the label, which SETTLE takes
+								 * away; it must not be used again */
+	DBMAZZ_REQUEST_COMMIT		/* make visible what was prepared under the
+								 * label; once more does no harm.  DONE: it is.
+								 * Any other: RESOLVE, or COMMIT again */
 } DbmazzRequestKind;
+
+#define DBMAZZ_PREPARED_HOLD_S	86400
 
 typedef struct DbmazzRequest
 {
 	uint64_t	id;				/* chosen by the shipper */
 	DbmazzRequestKind kind;
 	const char *target;			/* name of the target table */
-	const char *label;			/* LOAD, RESOLVE, TRUNCATE */
+	const char *label;			/* all but SETTLE */
 	const char *const *labels;	/* SETTLE */
 	int			nlabels;
 	const char *place;			/* SETTLE: a TRUNCATE may have been sent under one
 								 * of the labels, when place() said this; NULL:
 								 * none was */
-	const DbmazzBatchView *batch;	/* LOAD; see dbmazz_row_is_sent() */
-	uint32_t	nrows;			/* LOAD: rows that are sent, > 0 */
+	const DbmazzBatchView *batch;	/* LOAD, PREPARE; see dbmazz_row_is_sent() */
+	uint32_t	nrows;			/* of it: rows that are sent, > 0 */
 } DbmazzRequest;
 
 typedef struct DbmazzCompletion
@@ -85,7 +97,9 @@ typedef struct DbmazzCompletion
 	uint64_t	id;
 	DbmazzOutcome outcome;
 	bool		slow_down;		/* RETRY because the target is overloaded */
-	uint64_t	bytes;			/* LOAD: bytes of the body that were sent */
+	bool		is_forgotten;	/* RESOLVE, RETRY: the target does not know the
+								 * label: it was never used, or long ago */
+	uint64_t	bytes;			/* of a batch's body that were sent */
 	DbmazzError error;			/* empty if DONE */
 } DbmazzCompletion;
 
@@ -143,6 +157,8 @@ typedef struct DbmazzOption
 #define DBMAZZ_SINK_IDEMPOTENT	0x01	/* sending a batch twice does no harm */
 #define DBMAZZ_SINK_DDL			0x02	/* has a ddl callback */
 #define DBMAZZ_SINK_TRUNCATE	0x04	/* knows DBMAZZ_REQUEST_TRUNCATE */
+#define DBMAZZ_SINK_PREPARE		0x08	/* knows DBMAZZ_REQUEST_PREPARE and COMMIT,
+										 * for batches in JSON */
 
 /* A column as ddl() gets it. */
 typedef struct DbmazzDdlColumn

@@ -28,9 +28,10 @@ typedef struct Wiring
 } Wiring;
 
 static void
-on_message(void *arg, XLogRecPtr lsn, const char *data, Size len)
+on_message(void *arg, XLogRecPtr lsn, uint64 number, const char *data,
+		   Size len)
 {
-	dbmazz_changes_message(((Wiring *) arg)->changes, lsn, data, len);
+	dbmazz_changes_message(((Wiring *) arg)->changes, lsn, number, data, len);
 }
 
 static bool

@@ -59,6 +59,9 @@ static struct
 	const char *publication;
 	bool		has_publication;	/* as far as is known */
 	LogicalDecodeChangeCB change_cb;	/* pgoutput's */
+	LogicalDecodeTruncateCB truncate_cb;
+	XLogRecPtr	counted;		/* transaction whose changes are counted */
+	uint64		number;			/* of the change at hand in it */
 }			session;
 
 /*
@@ -201,7 +204,7 @@ static void
 take_write(LogicalDecodingContext *ctx, XLogRecPtr lsn, TransactionId xid,
 		   bool last)
 {
-	session.ops->message(session.ops->arg, lsn, ctx->out->data,
+	session.ops->message(session.ops->arg, lsn, session.number, ctx->out->data,
 						 ctx->out->len);
 }
 
@@ -237,10 +240,33 @@ check_publication(const ReorderBufferTXN *txn)
 	dbmazz_worker_fail(session.p, &error);
 }
 
+/*
+ * Changes are counted before pgoutput looks at them, so that their numbers depend
+ * on the WAL alone, whatever the publication leaves out.
+ */
+static void
+count_change(const ReorderBufferTXN *txn)
+{
+	if (session.counted != txn->final_lsn)
+		session.number = 0;
+	session.counted = txn->final_lsn;
+	session.number++;
+}
+
+static void
+take_truncate(LogicalDecodingContext *ctx, ReorderBufferTXN *txn,
+			  int nrelations, Relation relations[],
+			  ReorderBufferChange *change)
+{
+	count_change(txn);
+	session.truncate_cb(ctx, txn, nrelations, relations, change);
+}
+
 static void
 take_change(LogicalDecodingContext *ctx, ReorderBufferTXN *txn,
 			Relation relation, ReorderBufferChange *change)
 {
+	count_change(txn);
 	if (!session.has_publication)
 		check_publication(txn);
 	session.change_cb(ctx, txn, relation, change);
@@ -407,6 +433,9 @@ begin_session(const DbmazzPipelineRow *row, XLogRecPtr start_lsn,
 	session.has_publication = false;
 	session.change_cb = ctx->callbacks.change_cb;
 	ctx->callbacks.change_cb = take_change;
+	session.truncate_cb = ctx->callbacks.truncate_cb;
+	ctx->callbacks.truncate_cb = take_truncate;
+	session.counted = InvalidXLogRecPtr;
 	CacheRegisterSyscacheCallback(PUBLICATIONOID, publication_changed,
 								  (Datum) 0);
 	XLogBeginRead(ctx->reader, MyReplicationSlot->data.restart_lsn);

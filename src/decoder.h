@@ -19,9 +19,13 @@ typedef struct DbmazzDecoderOps
 {
 	void	   *arg;
 
-	/* One message of pgoutput for the record at 'lsn'; inside a decoding
-	 * callback. */
-	void		(*message) (void *arg, XLogRecPtr lsn, const char *data,
+	/*
+	 * One message of pgoutput for the record at 'lsn'; inside a decoding
+	 * callback.  'number' is that of the change in its transaction, counting
+	 * from 1 what the WAL has, sent or not; it means nothing for other messages.
+	 */
+	void		(*message) (void *arg, XLogRecPtr lsn, uint64 number,
+							const char *data,
 							Size len);
 
 	/* Has a transaction with rows ended since the last call? */

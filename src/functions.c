@@ -257,6 +257,7 @@ dbmazz_create_pipeline(PG_FUNCTION_ARGS)
 	(void) dbmazz_check_destination(&row);
 	dbmazz_check_settings(&row);
 	row.encoding = choose_encoding(&row);
+	dbmazz_check_delivery(&row);
 	dbmazz_check_slot_name(row.slot);
 	dbmazz_check_slot_room(row.slot);
 	dbmazz_check_privileges(&row,
@@ -318,6 +319,28 @@ same_destination(const DbmazzPipelineRow *a, const DbmazzPipelineRow *b)
 }
 
 /*
+ * What a target has behind the position is left out when it comes again, and a load
+ * that is prepared is committed: both need the target that they are of.
+ */
+static void
+check_no_target_ahead(const DbmazzPipelineRow *row, const char *what)
+{
+	char	   *target = dbmazz_catalog_target_ahead(row->id);
+
+	if (target == NULL)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("cannot change the %s of pipeline \"%s\" while a load into "
+					"target table \"%s\" may be unfinished",
+					what, row->name, target),
+			 errdetail("With delivery=exactly_once it may be prepared and not "
+					   "committed."),
+			 errhint("Start the pipeline as it was, wait until it is idle, and "
+					 "stop it.")));
+}
+
+/*
  * The destination that the checkpoint remembers must be the one that rows go
  * to.  This command is how a user says that another one has all of them; not
  * one that is about something else while the server's settings have changed.
@@ -331,6 +354,7 @@ change_destination(const DbmazzPipelineRow *row, bool is_meant)
 	if (!is_meant || known == NULL || strcmp(known, wanted) == 0)
 		return;
 	check_stopped(row, "destination");
+	check_no_target_ahead(row, "destination");
 	dbmazz_catalog_keep_lanes(row->id);
 	dbmazz_catalog_set_destination(row->id, wanted);
 	ereport(NOTICE,
@@ -379,6 +403,7 @@ change_names(const DbmazzPipelineRow *row, bool is_meant)
 		return;
 	check_stopped(row, "table names");
 	check_no_table_behind(row);
+	check_no_target_ahead(row, "table names");
 	dbmazz_catalog_set_name_template(row->id, wanted);
 	ereport(NOTICE,
 			(errmsg("pipeline \"%s\" goes on with other target tables",
@@ -428,6 +453,7 @@ dbmazz_alter_pipeline(PG_FUNCTION_ARGS)
 	change_destination(&row, is_meant);
 	if (is_meant)
 		row.encoding = choose_encoding(&row);
+	dbmazz_check_delivery(&row);
 	if (strcmp(row.encoding, old->encoding) != 0)
 		check_stopped(old, "format of the rows");
 	change_names(&row, is_renaming || is_bare);
@@ -468,6 +494,7 @@ dbmazz_start_pipeline(PG_FUNCTION_ARGS)
 	dbmazz_check_publication(row->publication);
 	(void) dbmazz_check_destination(row);
 	dbmazz_check_settings(row);
+	dbmazz_check_delivery(row);
 	tables = dbmazz_catalog_published_tables(row->publication);
 	dbmazz_check_tables(row, tables);
 	dbmazz_check_privileges(row, tables);

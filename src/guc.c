@@ -91,6 +91,7 @@ int			dbmazz_decoder_work_mem_kb;
 char	   *dbmazz_table_name_template;
 int			dbmazz_truncate_mode;
 int			dbmazz_delete_mode;
+int			dbmazz_delivery;
 int			dbmazz_change_log;
 int			dbmazz_unrepresentable;
 int			dbmazz_on_bad_row;
@@ -260,6 +261,12 @@ static const struct config_enum_entry delete_modes[] = {
 	{NULL, 0, false}
 };
 
+static const struct config_enum_entry deliveries[] = {
+	{"at_least_once", DBMAZZ_AT_LEAST_ONCE, false},
+	{"exactly_once", DBMAZZ_EXACTLY_ONCE, false},
+	{NULL, 0, false}
+};
+
 static const struct config_enum_entry change_logs[] = {
 	{"none", DBMAZZ_CHANGE_LOG_NONE, false},
 	{"keyless", DBMAZZ_CHANGE_LOG_KEYLESS, false},
@@ -309,6 +316,10 @@ static const EnumSetting enum_settings[] = {
 	{"delete_mode",
 		"Whether a DELETE removes the target's row or marks it.",
 		&dbmazz_delete_mode, DBMAZZ_DELETE_HARD, delete_modes,
+	DBMAZZ_OVERRIDE_OWNER},
+	{"delivery",
+		"Whether rows may be sent again after a failure.",
+		&dbmazz_delivery, DBMAZZ_AT_LEAST_ONCE, deliveries,
 	DBMAZZ_OVERRIDE_OWNER},
 	{"change_log",
 		"Which tables go to the target as a log of their changes.",

@@ -37,6 +37,12 @@ typedef enum DbmazzChangeLog
 	DBMAZZ_CHANGE_LOG_ALL		/* likewise */
 } DbmazzChangeLog;
 
+typedef enum DbmazzDelivery
+{
+	DBMAZZ_AT_LEAST_ONCE = 0,
+	DBMAZZ_EXACTLY_ONCE
+} DbmazzDelivery;
+
 typedef enum DbmazzOrigin
 {
 	DBMAZZ_ORIGIN_ANY = 0,
@@ -66,6 +72,7 @@ extern int	dbmazz_unrepresentable; /* DbmazzUnrepresentable */
 extern int	dbmazz_on_bad_row;	/* DbmazzBadRow */
 extern int	dbmazz_max_dead_letters;
 extern int	dbmazz_origin;		/* DbmazzOrigin */
+extern int	dbmazz_delivery;	/* DbmazzDelivery */
 extern int	dbmazz_change_log;	/* DbmazzChangeLog */
 extern bool dbmazz_audit_columns;
 extern bool dbmazz_failover;

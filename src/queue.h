@@ -55,6 +55,8 @@ typedef struct DbmazzBatch
 	uint64		nbytes;
 	XLogRecPtr	first_commit_lsn;	/* set before FILLING is */
 	XLogRecPtr	last_commit_lsn;
+	uint32		last_sequence;	/* of the last row, or of a TRUNCATE, in that
+								 * transaction; set before READY is */
 	TimestampTz first_commit_time;
 	TimestampTz last_commit_time;
 } DbmazzBatch;

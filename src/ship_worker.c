@@ -182,6 +182,11 @@ begin_epoch(Ship *s)
 	check_destination(s, destination);
 
 	dbmazz_error_reset(&error);
+	if (dbmazz_delivery == DBMAZZ_EXACTLY_ONCE &&
+		!dbmazz_sink_delivers_once(s->routine, s->row->encoding, &error))
+		dbmazz_worker_fail(s->p, &error);
+	pg_atomic_write_u32(&s->p->exactly_once,
+						dbmazz_delivery == DBMAZZ_EXACTLY_ONCE);
 	s->sink = s->routine->open(options, noptions, &error);
 	if (s->sink == NULL)
 		dbmazz_report(ERROR, ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION,

@@ -66,6 +66,14 @@ add_old_labels(DbmazzShipper *s, Lane *lane, const char *uid, uint64 epoch,
 	MemoryContextSwitchTo(old);
 }
 
+static void
+set_to_work(DbmazzShipper *s, Lane *lane)
+{
+	if (!lane->is_working)
+		dlist_push_tail(&s->working, &lane->node);
+	lane->is_working = true;
+}
+
 DbmazzShipper *
 dbmazz_shipper_create(DbmazzPipeline *p, const DbmazzPipelineRow *row,
 					  const DbmazzCheckpoint *checkpoint,
@@ -82,6 +90,7 @@ dbmazz_shipper_create(DbmazzPipeline *p, const DbmazzPipelineRow *row,
 	s->cxt = cxt;
 	s->p = p;
 	s->id = row->id;
+	s->exactly_once = pg_atomic_read_u32(&p->exactly_once) != 0;
 	s->owner = row->owner;
 	s->unrepresentable = dbmazz_unrepresentable;
 	s->publication = MemoryContextStrdup(cxt, row->publication);
@@ -107,6 +116,11 @@ dbmazz_shipper_create(DbmazzPipeline *p, const DbmazzPipelineRow *row,
 		if (table->epoch != 0)
 			add_old_labels(s, lane, row->uid, table->epoch, table->sequence,
 						   table->place, false);
+		dbmazz_exactly_recover(s, lane, table,
+							   table->lsn != InvalidXLogRecPtr ? table->lsn :
+							   checkpoint->lsn);
+		if (lane->decision.taken)
+			set_to_work(s, lane);
 		lane->stopped = table->stopped;
 		lane->own_lsn = table->lsn;
 		if (table->stopped)
@@ -268,7 +282,7 @@ drive_lanes(DbmazzShipper *s)
 		if (iter.cur == first_served)
 			break;
 		dbmazz_lane_drive(s, lane, now);
-		if (slist_is_empty(&lane->queue))
+		if (!dbmazz_lane_has_work(lane))
 		{
 			dlist_delete(&lane->node);
 			lane->is_working = false;

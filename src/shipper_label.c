@@ -18,8 +18,8 @@
 #include "worker.h"
 
 void
-dbmazz_lane_format_label(const Lane *lane, const char *uid, uint64 epoch, uint64 sequence,
-			 char *out)
+dbmazz_lane_format_label(const Lane *lane, const char *uid, uint64 epoch,
+						 uint64 sequence, char *out)
 {
 	DbmazzLabel label;
 
@@ -46,7 +46,7 @@ dbmazz_lane_cover_label(DbmazzShipper *s, Lane *lane, const char *place)
 		return;
 	dbmazz_worker_begin();
 	dbmazz_catalog_set_lane(s->id, lane->target, lane->relid, lane->source,
-							s->epoch, lane->sequence, place);
+							s->epoch, lane->sequence, place, &lane->done);
 	foreach(lc, lane->old)
 	{
 		const OldLabels *old = lfirst(lc);
@@ -66,6 +66,7 @@ dbmazz_lane_cover_label(DbmazzShipper *s, Lane *lane, const char *place)
 	list_free_deep(lane->old);
 	lane->old = NIL;
 	lane->durable = lane->sequence;
+	lane->row_has_load = false;
 	lane->settled = true;
 }
 

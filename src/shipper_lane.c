@@ -122,6 +122,7 @@ prepare_batch(DbmazzShipper *s, Lane *lane)
 	lane->view.last_commit_lsn = batch->last_commit_lsn;
 	lane->view.table = desc;
 	lane->request.nrows = dbmazz_dedup(&lane->view, s->slots, nslots);
+	dbmazz_exactly_leave_out(lane);
 	lane->prepared = true;
 }
 
@@ -135,20 +136,27 @@ dbmazz_lane_answers(DbmazzShipper *s, Lane *lane)
 
 /* ---- requests ------------------------------------------------------------ */
 
-static void
-start_request(DbmazzShipper *s, Lane *lane, DbmazzRequestKind kind)
+void
+dbmazz_lane_start_request(DbmazzShipper *s, Lane *lane,
+						  DbmazzRequestKind kind)
 {
 	lane->serial = ++s->serial;
 	lane->request.id = (lane->serial << 24) | lane->index;
 	lane->request.kind = kind;
 	lane->request.target = lane->target;
 	lane->request.label = lane->label;
-	lane->request.batch = kind == DBMAZZ_REQUEST_LOAD ? &lane->view : NULL;
+	lane->request.batch = kind == DBMAZZ_REQUEST_LOAD ||
+		kind == DBMAZZ_REQUEST_PREPARE ? &lane->view : NULL;
 	lane->phase = LANE_BUSY;
 	s->nbusy++;
 	s->routine->start(s->sink, &lane->request);
-	if (kind == DBMAZZ_REQUEST_LOAD)
+	if (lane->request.batch != NULL)
+	{
+		lane->is_prepare = kind == DBMAZZ_REQUEST_PREPARE;
 		DBMAZZ_DEBUG_POINT("request_started");
+	}
+	if (kind == DBMAZZ_REQUEST_COMMIT)
+		DBMAZZ_DEBUG_POINT("commit_started");
 	if (kind == DBMAZZ_REQUEST_TRUNCATE)
 		DBMAZZ_DEBUG_POINT("truncate_started");
 }
@@ -165,36 +173,37 @@ start_settle(DbmazzShipper *s, Lane *lane)
 
 	for (i = 0; i < LABEL_WINDOW; i++)
 	{
-		dbmazz_lane_format_label(lane, old->uid, old->epoch, old->sequence + i,
-					 lane->old_labels[i]);
+		dbmazz_lane_format_label(lane, old->uid, old->epoch,
+								 old->sequence + i, lane->old_labels[i]);
 		lane->old_label_list[i] = lane->old_labels[i];
 	}
 	lane->request.labels = lane->old_label_list;
 	lane->request.nlabels = LABEL_WINDOW;
 	lane->request.place = old->place;
-	start_request(s, lane, DBMAZZ_REQUEST_SETTLE);
+	dbmazz_lane_start_request(s, lane, DBMAZZ_REQUEST_SETTLE);
 }
 
 /*
  * What became of the load in doubt?  The target may take its whole time limit
  * to give up a load whose client is gone; where it goes on saying "under way",
  * the load is cancelled, and then its state is final.  Of a TRUNCATE nobody keeps
- * the state; it is cancelled, and then sent again.
+ * the state; it is cancelled, and then sent again.  So is a load that was to be
+ * prepared, under another label.
  */
 static void
 start_resolve(DbmazzShipper *s, Lane *lane)
 {
-	if (lane->doubts < DOUBTS_BEFORE_CANCEL &&
+	if (lane->doubts < DOUBTS_BEFORE_CANCEL && !lane->is_prepare &&
 		dbmazz_lane_kind(lane) != DBMAZZ_BATCH_TRUNCATE)
 	{
-		start_request(s, lane, DBMAZZ_REQUEST_RESOLVE);
+		dbmazz_lane_start_request(s, lane, DBMAZZ_REQUEST_RESOLVE);
 		return;
 	}
 	lane->old_label_list[0] = lane->label;
 	lane->request.labels = lane->old_label_list;
 	lane->request.nlabels = 1;
 	lane->request.place = lane->place;
-	start_request(s, lane, DBMAZZ_REQUEST_SETTLE);
+	dbmazz_lane_start_request(s, lane, DBMAZZ_REQUEST_SETTLE);
 }
 
 /*
@@ -265,6 +274,11 @@ start_batch(DbmazzShipper *s, Lane *lane)
 	DbmazzBatchKind kind = dbmazz_lane_kind(lane);
 	const char *place = NULL;
 
+	if (kind == DBMAZZ_BATCH_TRUNCATE && dbmazz_exactly_is_done(lane))
+	{
+		batch_done(s, lane);
+		return;
+	}
 	if (kind == DBMAZZ_BATCH_TRUNCATE &&
 		(s->routine->capabilities & DBMAZZ_SINK_TRUNCATE) == 0)
 	{
@@ -287,9 +301,13 @@ start_batch(DbmazzShipper *s, Lane *lane)
 	if (kind == DBMAZZ_BATCH_TRUNCATE)
 		place = dbmazz_lane_truncate_place(s, lane);
 	dbmazz_lane_cover_label(s, lane, place);
-	dbmazz_lane_format_label(lane, s->uid, s->epoch, lane->sequence, lane->label);
-	start_request(s, lane, kind == DBMAZZ_BATCH_TRUNCATE ?
-				  DBMAZZ_REQUEST_TRUNCATE : DBMAZZ_REQUEST_LOAD);
+	dbmazz_lane_format_label(lane, s->uid, s->epoch, lane->sequence,
+							 lane->label);
+	/* letters that are replayed are rows by their keys: once more does no harm */
+	dbmazz_lane_start_request(s, lane, kind == DBMAZZ_BATCH_TRUNCATE ?
+							  DBMAZZ_REQUEST_TRUNCATE :
+							  s->exactly_once && kind != DBMAZZ_BATCH_REPLAY ?
+							  DBMAZZ_REQUEST_PREPARE : DBMAZZ_REQUEST_LOAD);
 }
 
 /* Start what the lane needs next, if it needs anything and may. */
@@ -297,10 +315,16 @@ void
 dbmazz_lane_drive(DbmazzShipper *s, Lane *lane, TimestampTz now)
 {
 	/* a batch may be finished without any request */
-	while (lane->phase == LANE_IDLE && !slist_is_empty(&lane->queue) &&
+	while (lane->phase == LANE_IDLE && dbmazz_lane_has_work(lane) &&
 		   lane->retry_at <= now)
 	{
-		if (dbmazz_lane_kind(lane) == DBMAZZ_BATCH_STOP)
+		if (lane->decision.taken)
+		{
+			if (s->nbusy >= dbmazz_max_connections)
+				return;
+			dbmazz_exactly_drive(s, lane);
+		}
+		else if (dbmazz_lane_kind(lane) == DBMAZZ_BATCH_STOP)
 			dbmazz_lane_stop_as_told(s, lane);
 		else if (s->nbusy >= dbmazz_max_connections)
 			return;
@@ -316,8 +340,9 @@ dbmazz_lane_drive(DbmazzShipper *s, Lane *lane, TimestampTz now)
 /* ---- outcomes ------------------------------------------------------------ */
 
 /* An attempt failed: later again. */
-static void
-note_failure(DbmazzShipper *s, Lane *lane, const DbmazzCompletion *c)
+void
+dbmazz_lane_note_failure(DbmazzShipper *s, Lane *lane,
+						 const DbmazzCompletion *c)
 {
 	bool		is_news;
 	uint32		delay;
@@ -345,8 +370,8 @@ note_failure(DbmazzShipper *s, Lane *lane, const DbmazzCompletion *c)
 					  &c->error);
 }
 
-static void
-note_success(DbmazzShipper *s, Lane *lane)
+void
+dbmazz_lane_note_success(DbmazzShipper *s, Lane *lane)
 {
 	uint32		failures = lane->backoff.failures;
 
@@ -376,8 +401,8 @@ load_done(DbmazzShipper *s, Lane *lane)
 		batch_done(s, lane);
 }
 
-static void
-batch_loaded(DbmazzShipper *s, Lane *lane)
+void
+dbmazz_lane_loaded(DbmazzShipper *s, Lane *lane)
 {
 	DbmazzCounters *counters = &s->p->counters;
 
@@ -386,6 +411,8 @@ batch_loaded(DbmazzShipper *s, Lane *lane)
 	{
 		DBMAZZ_DEBUG_POINT("truncated");
 		dbmazz_dead_truncated(s, lane);
+		if (s->exactly_once)
+			dbmazz_exactly_truncated(lane);
 	}
 	else
 		pg_atomic_fetch_add_u64(&counters->batches, 1);
@@ -405,7 +432,7 @@ batch_loaded(DbmazzShipper *s, Lane *lane)
 static void
 rows_rejected(DbmazzShipper *s, Lane *lane, const DbmazzError *error)
 {
-	note_success(s, lane);
+	dbmazz_lane_note_success(s, lane);
 	dbmazz_lane_next_label(lane);
 	if (lane->request.nrows > 1)
 	{
@@ -437,6 +464,11 @@ dbmazz_lane_complete(DbmazzShipper *s, Lane *lane, const DbmazzCompletion *c)
 	s->nbusy--;
 	pg_atomic_fetch_add_u64(&s->p->counters.bytes, c->bytes);
 
+	if (lane->decision.taken)
+	{
+		dbmazz_exactly_answered(s, lane, c);
+		return;
+	}
 	if (kind == DBMAZZ_REQUEST_SETTLE && c->outcome == DBMAZZ_DONE)
 	{
 		/* old labels, or that of the load that is in doubt */
@@ -444,31 +476,40 @@ dbmazz_lane_complete(DbmazzShipper *s, Lane *lane, const DbmazzCompletion *c)
 			lane->nsettled++;
 		else if (dbmazz_lane_kind(lane) == DBMAZZ_BATCH_TRUNCATE)
 			lane->in_doubt = false;
+		else if (lane->is_prepare)
+			dbmazz_lane_next_label(lane);
 		lane->doubts = 0;
+		return;
+	}
+	if (c->outcome == DBMAZZ_DONE && kind == DBMAZZ_REQUEST_PREPARE)
+	{
+		dbmazz_exactly_decide(s, lane);
 		return;
 	}
 	if (c->outcome == DBMAZZ_DONE)
 	{
-		note_success(s, lane);
-		batch_loaded(s, lane);
+		dbmazz_lane_note_success(s, lane);
+		dbmazz_lane_loaded(s, lane);
 		return;
 	}
-	if (c->outcome == DBMAZZ_REJECT && (kind == DBMAZZ_REQUEST_LOAD ||
+	if (c->outcome == DBMAZZ_REJECT && (lane->request.batch != NULL ||
 										kind == DBMAZZ_REQUEST_TRUNCATE))
 	{
 		if (lane->place != NULL)
 			dbmazz_lane_cover_label(s, lane, NULL);
-		if (kind == DBMAZZ_REQUEST_LOAD &&
+		if (lane->request.batch != NULL &&
 			c->error.status == DBMAZZ_ERR_UNREPRESENTABLE)
 			rows_rejected(s, lane, &c->error);
 		else
 			dbmazz_lane_stop(s, lane, &c->error, NULL);
 		return;
 	}
-	note_failure(s, lane, c);
+	dbmazz_lane_note_failure(s, lane, c);
 	if (kind == DBMAZZ_REQUEST_SETTLE)
 		return;
 	lane->in_doubt = c->outcome == DBMAZZ_DOUBT ||
 		(kind == DBMAZZ_REQUEST_RESOLVE && c->outcome == DBMAZZ_REJECT);
 	lane->doubts = lane->in_doubt ? lane->doubts + 1 : 0;
+	if (kind == DBMAZZ_REQUEST_PREPARE && !lane->in_doubt)
+		lane->sequence++;
 }

@@ -57,6 +57,16 @@ typedef struct OldLabels
 	bool		is_dropped;		/* dbmazz.dropped_lanes has them */
 } OldLabels;
 
+/* About a load that is prepared (shipper_exactly.c). */
+typedef struct DbmazzDecision
+{
+	bool		taken;			/* the load with lane->label is to be committed */
+	bool		is_old;			/* by an earlier life: it is of no batch here */
+	bool		is_lost;		/* nobody knows what became of it */
+	DbmazzMark	mark;			/* its last row */
+	TimestampTz taken_at;
+} DbmazzDecision;
+
 typedef struct Lane
 {
 	dlist_node	node;			/* in DbmazzShipper.working, if is_working */
@@ -105,6 +115,13 @@ typedef struct Lane
 	MemoryContext dead_cxt;
 	int64		replay;			/* request that is in the queue; 0: none is */
 
+	/* rows that are sent once */
+	bool		is_prepare;		/* the load under way does not commit by itself */
+	DbmazzMark	done;			/* rows up to it are in the target */
+	DbmazzMark	replayed;		/* up to here they were when this life began */
+	DbmazzDecision decision;
+	bool		row_has_load;	/* the catalogs name a load */
+
 	/* a position of its own */
 	bool		stopped;
 	XLogRecPtr	own_lsn;
@@ -115,6 +132,7 @@ struct DbmazzShipper
 	MemoryContext cxt;
 	DbmazzPipeline *p;
 	int32		id;
+	bool		exactly_once;
 	Oid			owner;
 	char	   *destination;	/* its identity */
 	char	   *publication;
@@ -168,6 +186,14 @@ extern void dbmazz_lane_answers(DbmazzShipper *s, Lane *lane);
 /* Drop all batches of a lane that has no request under way. */
 extern void dbmazz_lane_drop_queue(DbmazzShipper *s, Lane *lane);
 
+/* Is there something to do for the lane? */
+static inline bool
+dbmazz_lane_has_work(const Lane *lane)
+{
+	return !slist_is_empty((slist_head *) &lane->queue) ||
+		(lane->decision.taken && !lane->decision.is_lost);
+}
+
 /*
  * The table stops before its oldest batch, which must be there.  'row' is the row
  * that is to blame, or NULL.  If it is a replay, only that ends.  Commits.
@@ -188,6 +214,16 @@ extern void dbmazz_lane_cannot_truncate(DbmazzShipper *s, Lane *lane);
  * see that, for it looks at old catalogs.
  */
 extern bool dbmazz_lane_may_send(DbmazzShipper *s, Lane *lane);
+extern void dbmazz_lane_start_request(DbmazzShipper *s, Lane *lane,
+									  DbmazzRequestKind kind);
+
+/* An attempt failed: later again.  Or it has not. */
+extern void dbmazz_lane_note_failure(DbmazzShipper *s, Lane *lane,
+									 const DbmazzCompletion *c);
+extern void dbmazz_lane_note_success(DbmazzShipper *s, Lane *lane);
+
+/* The request's rows are in the target. */
+extern void dbmazz_lane_loaded(DbmazzShipper *s, Lane *lane);
 
 /* Start what the lane needs next, if it needs anything and may.  May commit. */
 extern void dbmazz_lane_drive(DbmazzShipper *s, Lane *lane, TimestampTz now);
@@ -269,6 +305,32 @@ extern void dbmazz_lane_cover_label(DbmazzShipper *s, Lane *lane,
 
 /* Where the sink would send a TRUNCATE now, or NULL; in the batch's memory. */
 extern const char *dbmazz_lane_truncate_place(DbmazzShipper *s, Lane *lane);
+/* ---- rows that are sent once (shipper_exactly.c) --------------------------- */
+
+/* Take over what the row says; 'position' is where the table's rows begin. */
+extern void dbmazz_exactly_recover(DbmazzShipper *s, Lane *lane,
+								   const DbmazzTableRow *table,
+								   XLogRecPtr position);
+
+/* Mark rows of lane->view that an earlier life has sent. */
+extern void dbmazz_exactly_leave_out(Lane *lane);
+
+/* Had an earlier life finished the lane's oldest batch? */
+extern bool dbmazz_exactly_is_done(const Lane *lane);
+
+/* The lane's oldest batch, a TRUNCATE, is done. */
+extern void dbmazz_exactly_truncated(Lane *lane);
+
+/* The load under way is prepared: it is to be committed.  Commits. */
+extern void dbmazz_exactly_decide(DbmazzShipper *s, Lane *lane);
+
+/*
+ * Where a decision was taken, it is what the lane is busy with: the next request,
+ * and its outcome.  May commit.
+ */
+extern void dbmazz_exactly_drive(DbmazzShipper *s, Lane *lane);
+extern void dbmazz_exactly_answered(DbmazzShipper *s, Lane *lane,
+									const DbmazzCompletion *c);
 
 typedef enum DbmazzRereadResult
 {

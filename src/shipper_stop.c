@@ -33,6 +33,8 @@ dbmazz_lane_stop(DbmazzShipper *s, Lane *lane, const DbmazzError *error,
 							  lsn, error, row != NULL ? row->commit_lsn :
 							  InvalidXLogRecPtr,
 							  row != NULL ? row->sequence : 0);
+	if (lane->row_has_load && !lane->decision.taken)
+		dbmazz_catalog_end_prepared(s->id, lane->target, &lane->done);
 	dbmazz_worker_commit();
 	DBMAZZ_DEBUG_POINT("table_stopped");
 	lane->stopped = true;

@@ -96,6 +96,8 @@ typedef struct DbmazzPipeline
 								 * stream_lsn counts */
 	pg_atomic_uint64 stream_lsn;
 	pg_atomic_uint32 start_phase;	/* DbmazzStartPhase */
+	pg_atomic_uint32 exactly_once;	/* by the shipper, before GO: each row is
+									 * to be sent once */
 	pg_atomic_uint64 slot_lsn;	/* by the decoder: where a new slot begins */
 	pg_atomic_uint64 decoded_upto;	/* by the decoder, between records */
 	pg_atomic_uint64 decoded_time;	/* commit time of the last transaction */

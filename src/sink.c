@@ -378,3 +378,30 @@ dbmazz_sink_identity(const DbmazzSinkRoutine *routine,
 	(void) routine->identity(options, noptions, text, len + 1);
 	return dbmazz_from_utf8(psprintf("%s:%s", routine->name, text));
 }
+
+/* Loads that are prepared know nothing of enclosed fields. */
+bool
+dbmazz_sink_delivers_once(const DbmazzSinkRoutine *routine,
+						  const char *encoding, DbmazzError *err)
+{
+	if ((routine->capabilities & DBMAZZ_SINK_PREPARE) == 0)
+	{
+		dbmazz_error_set(err, DBMAZZ_ERR_UNSUPPORTED, 0,
+						 "sink \"%s\" cannot deliver exactly once",
+						 routine->name);
+		dbmazz_error_hint(err, "Set delivery=at_least_once for the pipeline, or "
+						  "dbmazz.delivery of the server.");
+		return false;
+	}
+	if (strcmp(encoding, "json") != 0)
+	{
+		dbmazz_error_set(err, DBMAZZ_ERR_UNSUPPORTED, 0,
+						 "delivery=exactly_once does not go with rows as %s",
+						 encoding);
+		dbmazz_error_hint(err, "Set the option \"format\" of the destination to "
+						  "json and call dbmazz.alter_pipeline(); or set "
+						  "delivery=at_least_once for the pipeline.");
+		return false;
+	}
+	return true;
+}

@@ -29,6 +29,10 @@ extern DbmazzOption *dbmazz_sink_options(const DbmazzSinkRoutine *routine,
 extern char *dbmazz_sink_identity(const DbmazzSinkRoutine *routine,
 								  const DbmazzOption *options, int noptions);
 
+/* Can it send each row once, in this encoding?  Else the error is set. */
+extern bool dbmazz_sink_delivers_once(const DbmazzSinkRoutine *routine,
+									  const char *encoding, DbmazzError *err);
+
 /* Names of the options that fit a server (or user mapping), for hints. */
 extern char *dbmazz_sink_option_names(const DbmazzSinkRoutine *routine,
 									  bool user_mapping);

@@ -152,6 +152,47 @@ dbmazz_sr_answer_load(const DbmazzHttpAnswer *answer, const char *label,
 	cJSON_Delete(reply.root);
 }
 
+bool
+dbmazz_sr_answer_call(const DbmazzHttpAnswer *answer, const char *label,
+					  DbmazzSrVerdict *verdict, DbmazzError *err)
+{
+	Reply		reply;
+
+	memset(verdict, 0, sizeof(*verdict));
+	dbmazz_error_reset(err);
+	if (!parse_reply(answer, &reply) ||
+		(reply.status[0] == '\0' && reply.message[0] == '\0'))
+		judge_transport(answer, verdict, err);
+	else if (is_other_label(&reply, label))
+	{
+		dbmazz_error_set(err, DBMAZZ_ERR_MALFORMED, 0,
+						 "StarRocks answered for another label");
+		verdict->reason = DBMAZZ_SR_UNCERTAIN;
+		verdict->outcome = DBMAZZ_DOUBT;
+	}
+	else if (answer->status != 200 || strcasecmp(reply.status, "OK") != 0)
+		judge_failure(&reply, answer, verdict, err);
+	cJSON_Delete(reply.root);
+	return err->message[0] == '\0';
+}
+
+double
+dbmazz_sr_answer_loaded(const DbmazzHttpAnswer *answer)
+{
+	const cJSON *loaded;
+	double		result = -1;
+	Reply		reply;
+
+	if (parse_reply(answer, &reply))
+	{
+		loaded = cJSON_GetObjectItem(reply.root, "NumberLoadedRows");
+		if (cJSON_IsNumber(loaded))
+			result = loaded->valuedouble;
+	}
+	cJSON_Delete(reply.root);
+	return result;
+}
+
 DbmazzSrLabelState
 dbmazz_sr_answer_state(const DbmazzHttpAnswer *answer,
 					   DbmazzSrVerdict *verdict, DbmazzError *err)
@@ -163,7 +204,7 @@ dbmazz_sr_answer_state(const DbmazzHttpAnswer *answer,
 	}			states[] = {
 		{"UNKNOWN", DBMAZZ_SR_LABEL_UNKNOWN},
 		{"PREPARE", DBMAZZ_SR_LABEL_RUNNING},
-		{"PREPARED", DBMAZZ_SR_LABEL_RUNNING},
+		{"PREPARED", DBMAZZ_SR_LABEL_PREPARED},
 		{"COMMITTED", DBMAZZ_SR_LABEL_COMMITTED},
 		{"VISIBLE", DBMAZZ_SR_LABEL_COMMITTED},
 		{"ABORTED", DBMAZZ_SR_LABEL_ABORTED}
@@ -185,7 +226,8 @@ dbmazz_sr_answer_state(const DbmazzHttpAnswer *answer,
 			if (strcasecmp(name, states[i].name) == 0)
 				state = states[i].state;
 		}
-		if (state == DBMAZZ_SR_LABEL_RUNNING)
+		if (state == DBMAZZ_SR_LABEL_RUNNING ||
+			state == DBMAZZ_SR_LABEL_PREPARED)
 			dbmazz_error_set(err, DBMAZZ_ERR_LIMIT, 0,
 							 "StarRocks has not finished the load");
 		if (state == DBMAZZ_SR_LABEL_ABORTED)

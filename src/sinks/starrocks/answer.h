@@ -53,18 +53,30 @@ extern void dbmazz_sr_answer_load(const DbmazzHttpAnswer *answer,
 								  const char *label, uint64_t nrows,
 								  DbmazzSrVerdict *verdict, DbmazzError *err);
 
+/*
+ * Did a call of the transaction interface succeed?  If not, err and verdict tell;
+ * its outcome is DOUBT at best where the server has not said that it refused.
+ */
+extern bool dbmazz_sr_answer_call(const DbmazzHttpAnswer *answer,
+								  const char *label, DbmazzSrVerdict *verdict,
+								  DbmazzError *err);
+
+/* The number of rows that such an answer says are loaded, or -1. */
+extern double dbmazz_sr_answer_loaded(const DbmazzHttpAnswer *answer);
+
 /* State of a label, as get_load_state tells it. */
 typedef enum DbmazzSrLabelState
 {
 	DBMAZZ_SR_LABEL_UNREADABLE, /* no such answer: err tells */
 	DBMAZZ_SR_LABEL_UNKNOWN,	/* never seen there, or forgotten */
-	DBMAZZ_SR_LABEL_RUNNING,	/* PREPARE, PREPARED */
+	DBMAZZ_SR_LABEL_RUNNING,	/* PREPARE */
+	DBMAZZ_SR_LABEL_PREPARED,
 	DBMAZZ_SR_LABEL_COMMITTED,	/* COMMITTED, VISIBLE */
 	DBMAZZ_SR_LABEL_ABORTED
 } DbmazzSrLabelState;
 
 /*
- * Reads such an answer.  For RUNNING, err tells the state; for ABORTED the
+ * Reads such an answer.  For RUNNING and PREPARED, err tells so; for ABORTED the
  * reason; for UNREADABLE, verdict has slow_down and reason.  Never throws.
  */
 extern DbmazzSrLabelState dbmazz_sr_answer_state(const DbmazzHttpAnswer *answer,

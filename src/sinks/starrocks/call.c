@@ -77,7 +77,8 @@ dbmazz_sr_call_ended(DbmazzSrJob *job)
 		return false;
 	}
 	if (answer->status == 307 && answer->complete &&
-		job->step != DBMAZZ_SR_STEP_REDIRECT)
+		job->step != DBMAZZ_SR_STEP_REDIRECT &&
+		job->step != DBMAZZ_SR_STEP_BEGIN)
 	{
 		if (follow(job, answer))
 			start(job);
@@ -119,37 +120,32 @@ dbmazz_sr_load_headers(DbmazzSrText *headers, const DbmazzSrConfig *config,
 	uint16_t	flags = request->batch->table->flags;
 	int64_t		timeout_s = (config->load_timeout_ms + 999) / 1000;
 
-#define LINE(...) \
-	(dbmazz_sr_text_addf(headers, __VA_ARGS__), \
-	 dbmazz_sr_text_add(headers, "", 1))
-
 	dbmazz_sr_text_clear(headers);
-	LINE("label: %s", request->label);
+	dbmazz_sr_text_line(headers, "label: %s", request->label);
 	if ((flags & DBMAZZ_TABLE_CSV) != 0)
 	{
-		LINE("format: %s", csv_formats[config->compression]);
-		LINE("column_separator: \\x2C");
-		LINE("row_delimiter: \\x0A");
-		LINE("enclose: \"");
+		dbmazz_sr_text_line(headers, "format: %s", csv_formats[config->compression]);
+		dbmazz_sr_text_line(headers, "column_separator: \\x2C");
+		dbmazz_sr_text_line(headers, "row_delimiter: \\x0A");
+		dbmazz_sr_text_line(headers, "enclose: \"");
 	}
 	else
 	{
-		LINE("format: json");
-		LINE("strip_outer_array: true");
-		LINE("ignore_json_size: true");
+		dbmazz_sr_text_line(headers, "format: json");
+		dbmazz_sr_text_line(headers, "strip_outer_array: true");
+		dbmazz_sr_text_line(headers, "ignore_json_size: true");
 		if (config->compression != DBMAZZ_COMPRESS_NONE)
-			LINE("compression: %s", compressions[config->compression]);
+			dbmazz_sr_text_line(headers, "compression: %s", compressions[config->compression]);
 	}
-	LINE("strict_mode: true");
-	LINE("max_filter_ratio: 0");
-	LINE("timeout: %lld", (long long) timeout_s);
-	LINE("columns: %s", plan->columns);
+	dbmazz_sr_text_line(headers, "strict_mode: true");
+	dbmazz_sr_text_line(headers, "max_filter_ratio: 0");
+	dbmazz_sr_text_line(headers, "timeout: %lld", (long long) timeout_s);
+	dbmazz_sr_text_line(headers, "columns: %s", plan->columns);
 	if ((flags & DBMAZZ_TABLE_PARTIAL) != 0)
 	{
-		LINE("partial_update: true");
-		LINE("partial_update_mode: row");
+		dbmazz_sr_text_line(headers, "partial_update: true");
+		dbmazz_sr_text_line(headers, "partial_update_mode: row");
 	}
-#undef LINE
 }
 
 void
@@ -214,6 +210,16 @@ start(DbmazzSrJob *job)
 		request.stall_timeout_ms = config->low_speed_time_ms;
 		request.nheaders = list_headers(&job->headers, headers);
 		is_complete = take_rows(job, &request);
+	}
+	else if (job->step == DBMAZZ_SR_STEP_BEGIN ||
+			 job->step == DBMAZZ_SR_STEP_PREPARE ||
+			 job->step == DBMAZZ_SR_STEP_COMMIT ||
+			 job->step == DBMAZZ_SR_STEP_ROLLBACK)
+	{
+		if (job->step == DBMAZZ_SR_STEP_PREPARE)
+			request.total_timeout_ms = config->load_timeout_ms +
+				config->connect_timeout_ms;
+		request.nheaders = list_headers(&job->headers, headers);
 	}
 	else if (job->step == DBMAZZ_SR_STEP_ERROR_LOG)
 		request.user = NULL;

@@ -10,7 +10,9 @@
  *
  *		LOAD	schema ... -> redirect -> load -> (state | error log) -> end
  *		RESOLVE	state -> end
- *		SETTLE	state -> (cancel -> state) -> next label ... -> (sessions) -> end
+ *		PREPARE	schema ... -> begin -> load -> prepare -> (error log) -> end
+ *		COMMIT	commit -> end
+ *		SETTLE	state -> (cancel or rollback -> state) -> next label ... -> (sessions) -> end
  *		TRUNCATE	(address) -> connect -> truncate -> end
  *		sessions	(address) -> connect -> list -> (kill ... -> pause -> list)
  *				-> next address ...
@@ -42,6 +44,10 @@ typedef enum DbmazzSrStep
 	DBMAZZ_SR_STEP_SCHEMA,
 	DBMAZZ_SR_STEP_REDIRECT,	/* ask a frontend where to send the rows */
 	DBMAZZ_SR_STEP_LOAD,
+	DBMAZZ_SR_STEP_BEGIN,
+	DBMAZZ_SR_STEP_PREPARE,
+	DBMAZZ_SR_STEP_COMMIT,
+	DBMAZZ_SR_STEP_ROLLBACK,
 	DBMAZZ_SR_STEP_ERROR_LOG,
 	DBMAZZ_SR_STEP_STATE,
 	DBMAZZ_SR_STEP_CANCEL,
@@ -103,7 +109,7 @@ struct DbmazzSrJob
 	size_t		post_sent;
 	DbmazzSrText url;
 
-	/* LOAD */
+	/* LOAD, PREPARE */
 	DbmazzSrSchemaSource source;
 	DbmazzSrPlan *plan;
 	DbmazzBody	body;
@@ -189,6 +195,26 @@ extern void dbmazz_sr_label_step(DbmazzSrJob *job);
 
 /* Ask for the state of a label: begins STEP_STATE. */
 extern void dbmazz_sr_ask_state(DbmazzSrJob *job, const char *label);
+
+/*
+ * The backend that an answer names becomes job->where.  False: it cannot be, and
+ * the job is finished.
+ */
+extern bool dbmazz_sr_take_redirect(DbmazzSrJob *job,
+									const DbmazzHttpAnswer *answer);
+
+/* Finish a job whose rows are rejected, as job->verdict says. */
+extern void dbmazz_sr_rejected(DbmazzSrJob *job);
+
+/* ---- transaction.c ------------------------------------------------------ */
+
+/* PREPARE, when the plan and the body are there; COMMIT; and their steps. */
+extern void dbmazz_sr_transaction_begin(DbmazzSrJob *job);
+extern void dbmazz_sr_commit_start(DbmazzSrJob *job);
+extern void dbmazz_sr_transaction_step(DbmazzSrJob *job);
+
+/* Begins STEP_ROLLBACK. */
+extern void dbmazz_sr_rollback(DbmazzSrJob *job, const char *label);
 
 /* ---- session.c, truncate.c, settle.c ----------------------------------- */
 

@@ -36,7 +36,8 @@ dbmazz_sr_label_step(DbmazzSrJob *job)
 	const DbmazzHttpAnswer *answer = dbmazz_http_answer(job->transfer);
 	DbmazzSrLabelState state;
 
-	if (job->step == DBMAZZ_SR_STEP_CANCEL)
+	if (job->step == DBMAZZ_SR_STEP_CANCEL ||
+		job->step == DBMAZZ_SR_STEP_ROLLBACK)
 	{
 		/* Whatever it says (finished meanwhile?), the state decides. */
 		dbmazz_sr_ask_state(job, job->request->labels[job->label]);
@@ -72,13 +73,15 @@ resolved(DbmazzSrJob *job, DbmazzSrLabelState state)
 
 	if (state == DBMAZZ_SR_LABEL_COMMITTED)
 		dbmazz_sr_finish(job, DBMAZZ_DONE);
-	else if (state == DBMAZZ_SR_LABEL_RUNNING)
+	else if (state == DBMAZZ_SR_LABEL_RUNNING ||
+			 state == DBMAZZ_SR_LABEL_PREPARED)
 		dbmazz_sr_finish(job, DBMAZZ_DOUBT);
 	else
 	{
 		if (state == DBMAZZ_SR_LABEL_UNKNOWN)
 			dbmazz_error_set(err, DBMAZZ_ERR_LIMIT, 0,
 							 "StarRocks does not know the load");
+		job->completion.is_forgotten = state == DBMAZZ_SR_LABEL_UNKNOWN;
 		dbmazz_sr_finish(job, DBMAZZ_RETRY);
 	}
 }
@@ -89,7 +92,7 @@ settled(DbmazzSrJob *job, DbmazzSrLabelState state)
 	const DbmazzRequest *request = job->request;
 	const char *label = request->labels[job->label];
 
-	if (state != DBMAZZ_SR_LABEL_RUNNING)
+	if (state != DBMAZZ_SR_LABEL_RUNNING && state != DBMAZZ_SR_LABEL_PREPARED)
 	{
 		job->label++;
 		job->cancels = 0;
@@ -103,7 +106,11 @@ settled(DbmazzSrJob *job, DbmazzSrLabelState state)
 	else if (job->cancels < 2)
 	{
 		job->cancels++;
-		cancel_label(job, label);
+		/* only what is not prepared can be cancelled */
+		if (state == DBMAZZ_SR_LABEL_PREPARED)
+			dbmazz_sr_rollback(job, label);
+		else
+			cancel_label(job, label);
 	}
 	else
 	{

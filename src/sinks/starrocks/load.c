@@ -1,6 +1,7 @@
 /*
  * load.c
  *		LOAD: schema, redirect, rows, and what the backend says about them.
+ *		The schema and rejected rows are also PREPARE's.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,9 +25,7 @@ static void schema_ended(DbmazzSrJob *job);
 static void tell_loss(DbmazzError *err, int64_t fitted_ms);
 static void ask_backend(DbmazzSrJob *job);
 static void redirect_ended(DbmazzSrJob *job);
-static bool take_redirect(DbmazzSrJob *job, const DbmazzHttpAnswer *answer);
 static void load_ended(DbmazzSrJob *job);
-static void rejected(DbmazzSrJob *job);
 static bool ask_error_log(DbmazzSrJob *job);
 static void error_log_ended(DbmazzSrJob *job);
 static void state_ended(DbmazzSrJob *job);
@@ -60,7 +59,14 @@ dbmazz_sr_load_step(DbmazzSrJob *job)
 			redirect_ended(job);
 			break;
 		case DBMAZZ_SR_STEP_LOAD:
-			load_ended(job);
+			if (job->request->kind == DBMAZZ_REQUEST_PREPARE)
+				dbmazz_sr_transaction_step(job);
+			else
+				load_ended(job);
+			break;
+		case DBMAZZ_SR_STEP_BEGIN:
+		case DBMAZZ_SR_STEP_PREPARE:
+			dbmazz_sr_transaction_step(job);
 			break;
 		case DBMAZZ_SR_STEP_ERROR_LOG:
 			error_log_ended(job);
@@ -222,6 +228,11 @@ ask_backend(DbmazzSrJob *job)
 		dbmazz_sr_finish(job, DBMAZZ_DONE);
 		return;
 	}
+	if (job->request->kind == DBMAZZ_REQUEST_PREPARE)
+	{
+		dbmazz_sr_transaction_begin(job);
+		return;
+	}
 	dbmazz_sr_load_headers(&job->headers, job->config, job->request,
 						   job->plan);
 	dbmazz_sr_load_path(&job->path, job->config, job->request->target);
@@ -238,7 +249,7 @@ redirect_ended(DbmazzSrJob *job)
 
 	if (answer->status == 307 && answer->complete)
 	{
-		if (take_redirect(job, answer))
+		if (dbmazz_sr_take_redirect(job, answer))
 		{
 			job->step = DBMAZZ_SR_STEP_LOAD;
 			dbmazz_sr_call_there(job, "PUT", MAX_LOAD_ANSWER);
@@ -268,8 +279,8 @@ redirect_ended(DbmazzSrJob *job)
 /*
  * From the answer to where the rows go.  False: the job is finished.
  */
-static bool
-take_redirect(DbmazzSrJob *job, const DbmazzHttpAnswer *answer)
+bool
+dbmazz_sr_take_redirect(DbmazzSrJob *job, const DbmazzHttpAnswer *answer)
 {
 	const DbmazzSrConfig *config = job->config;
 	const char *location = answer->location != NULL ? answer->location : "";
@@ -323,7 +334,7 @@ load_ended(DbmazzSrJob *job)
 	if (answer->status == 307 && answer->complete &&
 		answer->phase == DBMAZZ_HTTP_UNSENT)
 	{
-		if (take_redirect(job, answer))
+		if (dbmazz_sr_take_redirect(job, answer))
 			dbmazz_sr_call_there(job, "PUT", MAX_LOAD_ANSWER);
 		return;
 	}
@@ -333,7 +344,7 @@ load_ended(DbmazzSrJob *job)
 	if (verdict->outcome == DBMAZZ_DONE && verdict->ask_state)
 		dbmazz_sr_ask_state(job, job->request->label);
 	else if (verdict->outcome == DBMAZZ_REJECT)
-		rejected(job);
+		dbmazz_sr_rejected(job);
 	else if (verdict->outcome == DBMAZZ_DONE)
 		dbmazz_sr_finish(job, DBMAZZ_DONE);
 	else if (answer->phase == DBMAZZ_HTTP_UNSENT &&
@@ -344,8 +355,8 @@ load_ended(DbmazzSrJob *job)
 }
 
 /* Perhaps our picture of the target was out of date. */
-static void
-rejected(DbmazzSrJob *job)
+void
+dbmazz_sr_rejected(DbmazzSrJob *job)
 {
 	const DbmazzTableDesc *desc = job->request->batch->table;
 

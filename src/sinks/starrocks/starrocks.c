@@ -50,7 +50,7 @@ static const DbmazzSinkRoutine routine = {
 	.name = "starrocks",
 	.encodings = DBMAZZ_ENCODING_JSON | DBMAZZ_ENCODING_CSV,
 	.capabilities = DBMAZZ_SINK_IDEMPOTENT | DBMAZZ_SINK_DDL |
-		DBMAZZ_SINK_TRUNCATE,
+		DBMAZZ_SINK_TRUNCATE | DBMAZZ_SINK_PREPARE,
 	.options = dbmazz_sr_option_defs,
 	.noptions = DBMAZZ_SR_OPTIONS,
 	.check = sr_check,
@@ -108,10 +108,9 @@ dbmazz_sr_fail(DbmazzSrJob *job)
 		outcome = DBMAZZ_RETRY;
 	else if (outcome == DBMAZZ_REJECT)
 		dbmazz_sr_cache_forget(job->sr, job->request->target);
-	if (verdict->reason == DBMAZZ_SR_ACCESS ||
-		job->request->kind == DBMAZZ_REQUEST_LOAD)
+	if (verdict->reason == DBMAZZ_SR_ACCESS || job->request->batch != NULL)
 		dbmazz_sr_hint_reason(err, verdict->reason, job->config->database,
-							  job->request->kind == DBMAZZ_REQUEST_LOAD ?
+							  job->request->batch != NULL ?
 							  job->request->batch->table : NULL);
 	if (verdict->reason == DBMAZZ_SR_TRANSPORT && err->detail[0] == '\0' &&
 		job->where.host[0] != '\0')
@@ -192,8 +191,11 @@ sr_start(void *state, const DbmazzRequest *request)
 	job->config->refs++;
 	job->next = sr->jobs;
 	sr->jobs = job;
-	if (request->kind == DBMAZZ_REQUEST_LOAD)
+	if (request->kind == DBMAZZ_REQUEST_LOAD ||
+		request->kind == DBMAZZ_REQUEST_PREPARE)
 		dbmazz_sr_load_start(job);
+	else if (request->kind == DBMAZZ_REQUEST_COMMIT)
+		dbmazz_sr_commit_start(job);
 	else if (request->kind == DBMAZZ_REQUEST_TRUNCATE)
 		dbmazz_sr_truncate_start(job);
 	else
@@ -376,8 +378,11 @@ advance(DbmazzSr *sr)
 			continue;
 		if (job->step == DBMAZZ_SR_STEP_ADDRESS)
 			dbmazz_sr_port_resolved(job);
-		else if (job->request->kind == DBMAZZ_REQUEST_LOAD)
+		else if (job->request->kind == DBMAZZ_REQUEST_LOAD ||
+				 job->request->kind == DBMAZZ_REQUEST_PREPARE)
 			dbmazz_sr_load_step(job);
+		else if (job->request->kind == DBMAZZ_REQUEST_COMMIT)
+			dbmazz_sr_transaction_step(job);
 		else
 			dbmazz_sr_label_step(job);
 	}

@@ -27,6 +27,10 @@ extern void dbmazz_sr_text_add(DbmazzSrText *text, const char *data,
 extern void dbmazz_sr_text_addf(DbmazzSrText *text, const char *fmt,...)
 			__attribute__((format(printf, 2, 3)));
 
+/* The same as a line that ends with a zero byte. */
+#define dbmazz_sr_text_line(text, ...) \
+	(dbmazz_sr_text_addf(text, __VA_ARGS__), dbmazz_sr_text_add(text, "", 1))
+
 /* `name`, with backticks inside doubled. */
 extern void dbmazz_sr_text_ident(DbmazzSrText *text, const char *name);
 

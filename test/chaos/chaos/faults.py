@@ -15,6 +15,9 @@ POINTS = ["batch_sealed", "label_covered", "request_started", "answer_received",
           "lsn_published", "slot_confirmed", "epoch_raised", "before_reread", "rows_read", "truncate_started",
           "truncated", "life_begun", "life_ended"]
 
+# the same for loads that are prepared
+ONCE_POINTS = ["load_prepared", "load_decided", "commit_started", "load_committed"]
+
 # what the sandbox does to some requests (a number of them, or all for a while)
 TARGET = {
     "cut before the body": {"fault": "be_cut", "when": "before_body"},
@@ -58,6 +61,20 @@ TARGET = {
     "mysql cut after": {"fault": "mysql_cut", "when": "after"},
     "mysql error": {"fault": "mysql_error"},
 }
+ONCE_TARGET = {
+    "call cut before": {"fault": "txn_cut", "when": "before"},
+    "call cut after": {"fault": "txn_cut", "when": "after"},
+    "load cut in the body": {"fault": "txn_cut", "when": "during", "call": "load"},
+    "500 before a call": {"fault": "txn_status", "when": "before"},
+    "500 after a call": {"fault": "txn_status", "when": "after"},
+    "garbage before a call": {"fault": "txn_garbage", "when": "before"},
+    "garbage after a call": {"fault": "txn_garbage", "when": "after"},
+    "late call": {"fault": "txn_delay", "when": "before", "seconds": 0.5},
+    "late answer": {"fault": "txn_delay", "when": "after", "seconds": 4},
+    "call refused": {"fault": "txn_fail"},
+    "backend forgets": {"fault": "be_restart"},
+    "follower": {"fault": "fe_follower"},
+}
 # settings of which SIGHUP changes some, to others that are good
 SETTINGS = {
     "dbmazz.batch_max_rows": ["10", "50", "100000"],
@@ -100,9 +117,13 @@ class Faults:
         }
         if not world.https:
             del self.weights["expired_certificate"]
-        if world.options.delivery == "exactly_once":
-            # a label that is forgotten tells nothing of what was committed under it
-            del self.weights["label_evicted"]
+        self.once = world.options.delivery == "exactly_once"
+        self.faults = TARGET | (ONCE_TARGET if self.once else {})
+        self.points = POINTS + (ONCE_POINTS if self.once else [])
+        self.settings = list(SETTINGS)
+        if self.once:
+            self.weights["target"] += 20
+            self.settings.remove("dbmazz.starrocks_format")     # it needs JSON
 
     def draw(self):
         """(name for the record, function)"""
@@ -112,12 +133,14 @@ class Faults:
     # -- the target ----------------------------------------------------------
 
     def target(self):
-        name = self.rng.choice(list(TARGET))
-        fault = dict(TARGET[name])
+        name = self.rng.choice(list(self.faults))
+        fault = dict(self.faults[name])
         if self.rng.random() < 0.6:
             fault["count"] = self.rng.randint(1, 4)
         else:
             fault["probability"] = self.rng.choice([0.3, 1])
+        if name in ONCE_TARGET and fault["fault"].startswith("txn_"):
+            fault.setdefault("call", self.rng.choice(["begin", "load", "prepare", "commit", "rollback", "any"]))
 
         def begin():
             self.needs_target()
@@ -241,7 +264,7 @@ class Faults:
         return self.at_point("kill")
 
     def at_point(self, action):
-        point = self.rng.choice(POINTS)
+        point = self.rng.choice(self.points)
         self.tag += 1
         setting = f"{point}:{action}:{self.tag}.{self.rng.randrange(10**9)}"
 
@@ -307,7 +330,7 @@ class Faults:
         return back
 
     def reload(self):
-        settings = {name: self.rng.choice(SETTINGS[name]) for name in self.rng.sample(list(SETTINGS), 3)}
+        settings = {name: self.rng.choice(SETTINGS[name]) for name in self.rng.sample(self.settings, 3)}
         return "settings changed", lambda: self.change(settings)
 
     def wrong_setting(self):

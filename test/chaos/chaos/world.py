@@ -81,7 +81,7 @@ class World:
         # a frontend that does not answer, and one whose name nobody knows
         self.others = rng.choice([[], [], ["127.0.0.1:{port}"], ["nowhere.invalid:8030"],
                                   ["nowhere.invalid:8030", "127.0.0.1:{port}"]])
-        if rng.random() < 0.25:
+        if rng.random() < 0.25 and self.options.delivery != "exactly_once":
             settings["dbmazz.starrocks_format"] = "csv"
         self.kinds = [name for name, is_so in (
             ("https", self.https), (f"buffer {settings['dbmazz.buffer_size']}", True),

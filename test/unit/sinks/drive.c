@@ -15,6 +15,8 @@
  *		rows N FROM				add N rows {"id":i,"v":"value i","__op":0}
  *		clear					forget the rows
  *		load LABEL				send them, and wait for the end
+ *		prepare LABEL			the same, without the commit
+ *		commit LABEL
  *		resolve LABEL
  *		settle LABEL...
  *		place [TEXT]			where a settle is told that TRUNCATEs were sent;
@@ -200,7 +202,7 @@ fill_request(Slot *slot, DbmazzRequestKind kind, const char *label)
 	slot->request.kind = kind;
 	slot->request.target = target;
 	slot->request.label = slot->label;
-	if (kind != DBMAZZ_REQUEST_LOAD)
+	if (kind != DBMAZZ_REQUEST_LOAD && kind != DBMAZZ_REQUEST_PREPARE)
 		return;
 	slot->view.pool = pool;
 	slot->view.head = writer.head;
@@ -249,6 +251,7 @@ say_completion(const DbmazzCompletion *done, long ms)
 	cJSON_AddNumberToObject(object, "id", (double) done->id);
 	cJSON_AddStringToObject(object, "outcome", names[done->outcome]);
 	cJSON_AddBoolToObject(object, "slow_down", done->slow_down);
+	cJSON_AddBoolToObject(object, "forgotten", done->is_forgotten);
 	cJSON_AddNumberToObject(object, "bytes", (double) done->bytes);
 	cJSON_AddNumberToObject(object, "status", done->error.status);
 	cJSON_AddStringToObject(object, "message", done->error.message);
@@ -444,10 +447,14 @@ run_request(char **args, int nargs)
 		else
 			wait_one();
 	}
-	else if (strcmp(args[0], "resolve") == 0)
+	else if (strcmp(args[0], "prepare") == 0 ||
+			 strcmp(args[0], "commit") == 0 ||
+			 strcmp(args[0], "resolve") == 0)
 	{
 		slot = free_slot();
-		fill_request(slot, DBMAZZ_REQUEST_RESOLVE, args[1]);
+		fill_request(slot, args[0][0] == 'p' ? DBMAZZ_REQUEST_PREPARE :
+					 args[0][0] == 'c' ? DBMAZZ_REQUEST_COMMIT :
+					 DBMAZZ_REQUEST_RESOLVE, args[1]);
 		sink->start(state, &slot->request);
 		wait_one();
 	}

@@ -19,6 +19,7 @@ from common import (HERE, check, dead_address, make_certificates,
 from driver import Drive
 import sandbox_misfits
 import sandbox_mysql_tls
+import sandbox_prepared
 import sandbox_truncate
 
 SANDBOX = os.path.join(HERE, "..", "..", "sandbox")
@@ -62,6 +63,14 @@ class Sandbox:
 
     def loads(self):
         return json.loads(self.ask("/_sandbox/loads"))["loads"]
+
+    def txns(self):
+        return json.loads(self.ask("/_sandbox/txns?db=d"))["txns"]
+
+    def forget_loads(self):
+        urllib.request.urlopen(urllib.request.Request(
+            self.fe + "/_sandbox/loads", method="DELETE"),
+            context=self.tls).close()
 
     def fault(self, fault, **more):
         self.ask("/_sandbox/faults", {"op": "set", "fault": fault, **more})
@@ -505,6 +514,7 @@ def main():
         tests = [(name, lambda f=f: f(box))
                  for name, f in [*globals().items(),
                                  *vars(sandbox_misfits).items(),
+                                 *vars(sandbox_prepared).items(),
                                  *vars(sandbox_truncate).items()]
                  if name.startswith("test_")]
         tests.append(("test_tls", check_tls))

@@ -320,7 +320,7 @@ states(void)
 		{"{\"status\":\"OK\",\"state\":\"PREPARE\"}", 200,
 		DBMAZZ_SR_LABEL_RUNNING},
 		{"{\"status\":\"OK\",\"state\":\"PREPARED\"}", 200,
-		DBMAZZ_SR_LABEL_RUNNING},
+		DBMAZZ_SR_LABEL_PREPARED},
 		{"{\"status\":\"OK\",\"state\":\"COMMITTED\"}", 200,
 		DBMAZZ_SR_LABEL_COMMITTED},
 		{"{\"status\":\"OK\",\"code\":\"0\",\"msg\":\"Success\",\"message\":"

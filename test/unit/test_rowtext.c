@@ -38,7 +38,7 @@ static void
 texts(bool csv, char *key_text, char *row_text, size_t size)
 {
 	DbmazzTableDesc *desc = make_desc(specs, NCOLUMNS);
-	DbmazzJsonPlan *plan;
+	DbmazzRowPlan *plan;
 	DbmazzRowSource source = {&tuple, NULL, false};
 	DbmazzBatchWriter writer;
 	DbmazzBatchView view;

@@ -51,9 +51,11 @@ def test_settle():
         drive.table()
         sr.states.update(a="VISIBLE", b="PREPARE", c="ABORTED", e="PREPARED")
         check(drive.ask("settle", "a", "b", "c", "d", "e"), "done")
-        cancelled = [r.path for r in sr.fe.requests if r.method == "POST"]
-        assert cancelled == ["/api/d/t/_cancel?label=b",
-                             "/api/d/t/_cancel?label=e"], cancelled
+        ended = [(r.path, r.headers.get("label")) for r in sr.fe.requests
+                 if r.method == "POST"]
+        assert ended == [("/api/d/t/_cancel?label=b", None),
+                         ("/api/transaction/rollback", "e")], ended
+        assert sr.states["e"] == "ABORTED"
         # one that was committed while it was being cancelled
         sr.states["f"] = "PREPARE"
 

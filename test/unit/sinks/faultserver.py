@@ -185,6 +185,7 @@ class StarRocks:
         self.redirect = self.give_redirect
         self.state = self.give_state
         self.cancel = self.do_cancel
+        self.rollback = self.do_rollback
         self.load = self.do_load
         self.other = lambda request: request.reply("", "404 Not Found")
 
@@ -211,6 +212,8 @@ class StarRocks:
             self.state(request)
         elif "/_cancel" in request.path:
             self.cancel(request)
+        elif request.path == "/api/transaction/rollback":
+            self.rollback(request)
         else:
             self.other(request)
 
@@ -238,6 +241,10 @@ class StarRocks:
         label = request.path.partition("label=")[2]
         self.states[label] = "ABORTED"
         request.reply({"status": "OK", "msg": "Success"})
+
+    def do_rollback(self, request):
+        self.states[request.headers["label"]] = "ABORTED"
+        request.reply({"Status": "OK", "Message": ""})
 
     def do_load(self, request):
         request.send("HTTP/1.1 100 Continue\r\n\r\n")

@@ -25,6 +25,7 @@
 #include "common/hashfn.h"
 #include "core/rowtext.h"
 #include "guc.h"
+#include "miscadmin.h"
 #include "shipper_private.h"
 #include "utils/memutils.h"
 #include "worker.h"
@@ -284,12 +285,13 @@ mark_followers(Lane *lane)
 	dbmazz_rows_begin(&cursor, &lane->view);
 	while ((entry = dbmazz_rows_next(&cursor, &segment)) != NULL)
 	{
+		CHECK_FOR_INTERRUPTS();
+		MemoryContextReset(cxt);
 		if (!dbmazz_row_is_sent(entry) ||
 			!is_follower(lane, key_text(lane, segment, entry), entry))
 			continue;
 		entry->flags |= DBMAZZ_ROW_DEAD;
 		n++;
-		MemoryContextReset(cxt);
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(cxt);

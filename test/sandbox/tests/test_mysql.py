@@ -97,7 +97,7 @@ def test_overtaken(t):
     """A TRUNCATE that has begun does not come over what another one has left."""
     count = filled(t)
     sql = "TRUNCATE TABLE t /* 1 */"
-    t.box.fault("mysql_hold", begun=True, unlisted=True, count=1, statement="1")
+    t.box.fault("mysql_hold", begun=True, unlisted=True, count=1, statement=r"/\* 1 \*/")
     thread = in_background(t, sql)
     assert sql not in listed(t)
     statement(t, "TRUNCATE TABLE t")

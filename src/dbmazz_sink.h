@@ -37,8 +37,9 @@ typedef enum DbmazzOutcome
 	DBMAZZ_DONE,				/* LOAD: committed in the target.  RESOLVE: it
 								 * was committed.  SETTLE: no old load can
 								 * commit any more */
-	DBMAZZ_RETRY,				/* nothing happened there (RESOLVE: the label is
-								 * aborted or unknown); send the same again */
+	DBMAZZ_RETRY,				/* nothing happened there; send the same again.
+								 * RESOLVE: so says is_aborted or is_forgotten;
+								 * with neither nobody was asked */
 	DBMAZZ_DOUBT,				/* unknown outcome: RESOLVE before anything else */
 	DBMAZZ_REJECT				/* will never work without an operator.  LOAD: with
 								 * the status DBMAZZ_ERR_UNREPRESENTABLE, because of
@@ -97,8 +98,11 @@ typedef struct DbmazzCompletion
 	uint64_t	id;
 	DbmazzOutcome outcome;
 	bool		slow_down;		/* RETRY because the target is overloaded */
-	bool		is_forgotten;	/* RESOLVE, RETRY: the target does not know the
-								 * label: it was never used, or long ago */
+	bool		is_aborted;		/* RESOLVE, RETRY: the target says that it has
+								 * aborted the load: it never commits */
+	bool		is_forgotten;	/* RESOLVE, RETRY: the target says that it does
+								 * not know the label: it was never used, or
+								 * long ago */
 	uint64_t	bytes;			/* of a batch's body that were sent */
 	DbmazzError error;			/* empty if DONE */
 } DbmazzCompletion;

@@ -229,14 +229,15 @@ dbmazz_exactly_answered(DbmazzShipper *s, Lane *lane,
 {
 	DbmazzRequestKind kind = lane->request.kind;
 	DbmazzDecision *d = &lane->decision;
-	bool		is_final = kind == DBMAZZ_REQUEST_RESOLVE &&
+	bool		is_answer = kind == DBMAZZ_REQUEST_RESOLVE &&
 		c->outcome == DBMAZZ_RETRY;
 
+	/* rows go under another label only if the target has said "aborted" */
 	if (c->outcome == DBMAZZ_DONE)
 		committed(s, lane);
-	else if (is_final && !c->is_forgotten)
+	else if (is_answer && c->is_aborted)
 		aborted(s, lane, c);
-	else if (is_final &&
+	else if (is_answer && c->is_forgotten &&
 			 !TimestampDifferenceExceeds(d->taken_at, GetCurrentTimestamp(),
 										 HOLD_MS))
 		committed(s, lane);
@@ -244,7 +245,7 @@ dbmazz_exactly_answered(DbmazzShipper *s, Lane *lane,
 	{
 		/* ask what became of the COMMIT, or try it once more */
 		dbmazz_lane_note_failure(s, lane, c);
-		d->is_lost = is_final;
+		d->is_lost = is_answer && c->is_forgotten;
 		lane->in_doubt = kind == DBMAZZ_REQUEST_COMMIT;
 	}
 }

@@ -76,12 +76,16 @@ resolved(DbmazzSrJob *job, DbmazzSrLabelState state)
 	else if (state == DBMAZZ_SR_LABEL_RUNNING ||
 			 state == DBMAZZ_SR_LABEL_PREPARED)
 		dbmazz_sr_finish(job, DBMAZZ_DOUBT);
+	else if (state == DBMAZZ_SR_LABEL_ABORTED)
+	{
+		job->completion.is_aborted = true;
+		dbmazz_sr_finish(job, DBMAZZ_RETRY);
+	}
 	else
 	{
-		if (state == DBMAZZ_SR_LABEL_UNKNOWN)
-			dbmazz_error_set(err, DBMAZZ_ERR_LIMIT, 0,
-							 "StarRocks does not know the load");
-		job->completion.is_forgotten = state == DBMAZZ_SR_LABEL_UNKNOWN;
+		dbmazz_error_set(err, DBMAZZ_ERR_LIMIT, 0,
+						 "StarRocks does not know the load");
+		job->completion.is_forgotten = true;
 		dbmazz_sr_finish(job, DBMAZZ_RETRY);
 	}
 }

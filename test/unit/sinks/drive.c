@@ -251,6 +251,7 @@ say_completion(const DbmazzCompletion *done, long ms)
 	cJSON_AddNumberToObject(object, "id", (double) done->id);
 	cJSON_AddStringToObject(object, "outcome", names[done->outcome]);
 	cJSON_AddBoolToObject(object, "slow_down", done->slow_down);
+	cJSON_AddBoolToObject(object, "aborted", done->is_aborted);
 	cJSON_AddBoolToObject(object, "forgotten", done->is_forgotten);
 	cJSON_AddNumberToObject(object, "bytes", (double) done->bytes);
 	cJSON_AddNumberToObject(object, "status", done->error.status);

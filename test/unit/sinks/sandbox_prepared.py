@@ -83,17 +83,19 @@ def test_prepared_rolled_back(box):
 def test_prepared_resolved(box):
     box.fresh()
     check(prepared(box, "p6"), "done")
-    check(ask(box, "resolve", "p6"), "doubt", "not finished")
+    done = ask(box, "resolve", "p6")
+    check(done, "doubt", "not finished")
+    assert not done["aborted"] and not done["forgotten"], done
     check(ask(box, "commit", "p6"), "done")
     check(ask(box, "resolve", "p6"), "done")
     done = ask(box, "resolve", "p7")
     check(done, "retry", "does not know")
-    assert done["forgotten"], done
+    assert done["forgotten"] and not done["aborted"], done
     check(prepared(box, "p8"), "done")
     check(ask(box, "settle", "p8"), "done")
     done = ask(box, "resolve", "p8")
     check(done, "retry", "aborted the load")
-    assert not done["forgotten"], done
+    assert done["aborted"] and not done["forgotten"], done
 
 
 def test_prepared_lost_answers(box):

@@ -374,6 +374,7 @@ CROSS JOIN (SELECT CASE WHEN pg_catalog.pg_is_in_recovery()
 				THEN pg_catalog.pg_last_wal_replay_lsn()
 				ELSE pg_catalog.pg_current_wal_flush_lsn() END) w (lsn);
 
+/* The detail of an error about a row has values of the row: see below. */
 CREATE VIEW dbmazz.stat_table AS
 SELECT p.id AS pipeline_id,
 	p.name AS pipeline,
@@ -386,7 +387,9 @@ SELECT p.id AS pipeline_id,
 	g.gap_from,
 	g.gap_to,
 	t.error,
-	t.detail,
+	CASE WHEN t.row_lsn IS NULL OR pg_catalog.pg_has_role(p.owner, 'USAGE')
+		THEN t.detail
+	END AS detail,
 	t.hint,
 	t.row_lsn,
 	(SELECT count(*) FROM dbmazz.dead_letter d

@@ -12,6 +12,21 @@
 #include "shipper_private.h"
 #include "worker.h"
 
+/*
+ * The pipeline's last error is for all who monitor: it does not tell the key and
+ * the values of a row, which are in the detail.
+ */
+static void
+show_error(DbmazzPipeline *p, const DbmazzError *error, bool has_row)
+{
+	DbmazzError shown = *error;
+
+	if (has_row)
+		dbmazz_error_detail(&shown, "dbmazz.stat_table shows the row to the "
+							"owner of the pipeline.");
+	dbmazz_pipeline_set_error(p, &shown);
+}
+
 void
 dbmazz_lane_stop(DbmazzShipper *s, Lane *lane, const DbmazzError *error,
 				 const DbmazzRowEntry *row)
@@ -40,7 +55,7 @@ dbmazz_lane_stop(DbmazzShipper *s, Lane *lane, const DbmazzError *error,
 	lane->stopped = true;
 	lane->own_lsn = lsn;
 	pg_atomic_fetch_add_u32(&s->p->tables_stopped, 1);
-	dbmazz_pipeline_set_error(s->p, error);
+	show_error(s->p, error, row != NULL);
 	dbmazz_report(WARNING, ERRCODE_DATA_EXCEPTION,
 				  psprintf("replication of table %s stopped",
 						   dbmazz_from_utf8(lane->source)),

@@ -168,6 +168,13 @@ is(query($node, 'SELECT count(*) FROM dbmazz.dead_letters'), 801, 'retry_batch()
 set_on_bad_row('stop');
 query($node, q(INSERT INTO notes VALUES (3001, 'one', 1), (3002, repeat('v', 30), 1), (3003, repeat('v', 31), 1), (3004, 'four', 1)));
 like(wait_for_stop($node, 'notes'), qr/\(id\)=\(3002\)/, 'the first bad row');
+query($node, 'CREATE ROLE watcher IN ROLE pg_monitor');
+is($node->safe_psql('postgres', q(SET ROLE watcher; SELECT state, error ~ 'filtered', row_lsn IS NOT NULL, detail
+	FROM dbmazz.stat_table WHERE target = 'notes')), 'stopped|t|t|', 'whoever monitors sees that it was a row, not the row');
+unlike($node->safe_psql('postgres', 'SET ROLE watcher; TABLE dbmazz.stat_table; TABLE dbmazz.stat_pipeline'), qr/\(3002\)|vvvv/,
+	'its key and values are in no other place');
+is(query($node, q(SELECT last_error ~ 'filtered', last_error_detail FROM dbmazz.stat_pipeline)),
+	't|dbmazz.stat_table shows the row to the owner of the pipeline.', 'the last error tells where they are');
 my ($stdout, $stderr) = ('', '');
 isnt($node->psql('postgres', q(SELECT dbmazz.skip_batch('shop', 'notes')), stderr => \$stderr), 0, 'skipping must be confirmed');
 like($stderr, qr/must be confirmed.*\(id\)=\(3002\).*confirm => '([0-9A-F]+\/[0-9A-F]+)'/s, 'the error tells what it would skip');

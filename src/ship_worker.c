@@ -49,6 +49,19 @@ typedef struct Ship
 	bool		resuming;		/* tables with positions of their own */
 } Ship;
 
+/*
+ * Whatever ends this process, no thread of the sink may be at work when exit()
+ * takes down the libraries that it uses.  An error is never thrown inside the sink,
+ * so it can be closed here.  The frames of ship() may be gone.
+ */
+static const DbmazzSinkRoutine *open_routine;
+
+static void
+close_sink(int code, Datum sink)
+{
+	open_routine->close(DatumGetPointer(sink));
+}
+
 /* Give the decoder the settings that it follows while it runs. */
 static void
 publish_settings(DbmazzPipeline *p)
@@ -191,6 +204,9 @@ begin_epoch(Ship *s)
 	if (s->sink == NULL)
 		dbmazz_report(ERROR, ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION,
 					  "could not open the sink", &error);
+	open_routine = s->routine;
+	/* requests point to buffers, which are ours until then */
+	before_shmem_exit(close_sink, PointerGetDatum(s->sink));
 }
 
 /*

@@ -19,6 +19,7 @@
 #define DOUBTS_BEFORE_CANCEL	5
 
 typedef struct DbmazzReread DbmazzReread;
+typedef struct DbmazzCommits DbmazzCommits;
 
 typedef struct QueuedBatch
 {
@@ -351,10 +352,12 @@ extern void dbmazz_replay_end(DbmazzShipper *s, Lane *lane,
 							  const DbmazzError *error);
 
 /*
- * In a transaction, with its snapshot: does it see all commits that the decoder may
- * have had before it began?
+ * What is committed in the WAL by now, in 'cxt'; and: does a new snapshot see it?
+ * Once it does, all later ones do.
  */
-extern bool dbmazz_replay_sees_commits(void);
+extern DbmazzCommits *dbmazz_commits_begin(MemoryContext cxt);
+extern bool dbmazz_commits_are_visible(DbmazzCommits *commits,
+									   const char *target);
 
 /* Make the audit columns of the tuple say that the row is deleted. */
 extern void dbmazz_replay_stamp_deleted(const DbmazzTableDesc *desc,

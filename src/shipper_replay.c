@@ -34,12 +34,15 @@
 #include "relation_now.h"
 #include "report.h"
 #include "shipper_private.h"
+#include "storage/lwlock.h"
 #include "storage/proc.h"
 #include "storage/procarray.h"
+#include "storage/standby.h"
 #include "utils/memutils.h"
-#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 #include "worker.h"
+
+#define COMMITS_PATIENCE_MS	10000	/* then the log tells that they are waited for */
 
 /* Segments of memory for keys. */
 typedef struct KeyPool
@@ -49,34 +52,98 @@ typedef struct KeyPool
 	uint32		nused;
 } KeyPool;
 
-/* ---- what the snapshot sees ---------------------------------------------------- */
+/* ---- commits that the letters can be of ---------------------------------------- */
+
+/* What a replay waits for, until it reads rows. */
+struct DbmazzCommits
+{
+	VirtualTransactionId *vxids;	/* may be about to commit; NULL: have */
+	int			nvxids;
+	TransactionId *xids;		/* have committed, but may not be visible yet */
+	int			nxids;
+	TimestampTz since;
+	bool		told;			/* the log knows that it takes long */
+};
 
 /*
  * A commit is in the WAL, and may have come to us, before others see it: first its
  * process is in a critical section, in which it delays checkpoints; then it is
  * known as committed, but still in the list of those that run, as long as it waits
- * for a standby.  So if now no process is in the first state, and none that runs
- * as the snapshot says has committed, then it sees all that we can have.
+ * for a standby.  Only what is in the WAL by now matters, so each is looked for
+ * once; else we would wait for as long as others commit.
  */
-bool
-dbmazz_replay_sees_commits(void)
+DbmazzCommits *
+dbmazz_commits_begin(MemoryContext cxt)
 {
-	Snapshot	snapshot = GetActiveSnapshot();
-	int			n;
-	VirtualTransactionId *vxids;
-	uint32		i;
+	MemoryContext old = MemoryContextSwitchTo(cxt);
+	DbmazzCommits *commits = palloc0(sizeof(*commits));
 
-	vxids = GetVirtualXIDsDelayingChkpt(&n, DELAY_CHKPT_START);
-	pfree(vxids);
-	if (n > 0)
-		return false;
-	for (i = 0; i < snapshot->xcnt; i++)
-	{
-		if (TransactionIdDidCommit(snapshot->xip[i]))
-			return false;
-	}
-	return true;
+	commits->vxids = GetVirtualXIDsDelayingChkpt(&commits->nvxids,
+												 DELAY_CHKPT_START);
+	commits->since = GetCurrentTimestamp();
+	MemoryContextSwitchTo(old);
+	return commits;
 }
+
+/* None is in its critical section any more: find those that are still listed. */
+static void
+find_committed(DbmazzCommits *commits)
+{
+	RunningTransactions running = GetRunningTransactionData();
+	int			i;
+
+	/* it is a copy of our own, but comes with two locks */
+	LWLockRelease(ProcArrayLock);
+	LWLockRelease(XidGenLock);
+	commits->xids = MemoryContextAlloc(GetMemoryChunkContext(commits),
+									   Max(running->xcnt, 1) *
+									   sizeof(TransactionId));
+	/* subtransactions leave the list together with those */
+	for (i = 0; i < running->xcnt; i++)
+	{
+		if (TransactionIdDidCommit(running->xids[i]))
+			commits->xids[commits->nxids++] = running->xids[i];
+	}
+	pfree(commits->vxids);
+	commits->vxids = NULL;
+}
+
+/* Say once that it takes long, and for whom. */
+static void
+tell(DbmazzCommits *commits, const char *target)
+{
+	if (commits->told ||
+		!TimestampDifferenceExceeds(commits->since, GetCurrentTimestamp(),
+									COMMITS_PATIENCE_MS))
+		return;
+	commits->told = true;
+	ereport(LOG,
+			(errmsg("replay of dead letters of target table %s waits for "
+					"transactions that have committed, but are not visible",
+					dbmazz_from_utf8(target)),
+			 errhint("They may wait for a synchronous standby.")));
+}
+
+bool
+dbmazz_commits_are_visible(DbmazzCommits *commits, const char *target)
+{
+	if (commits->vxids != NULL &&
+		!HaveVirtualXIDsDelayingChkpt(commits->vxids, commits->nvxids,
+									  DELAY_CHKPT_START))
+		find_committed(commits);
+	if (commits->vxids == NULL)
+	{
+		while (commits->nxids > 0 &&
+			   !TransactionIdIsInProgress(commits->xids[commits->nxids - 1]))
+			commits->nxids--;
+		if (commits->nxids == 0)
+			return true;
+	}
+	tell(commits, target);
+	return false;
+}
+
+/* ---- rows that are gone ---------------------------------------------------------- */
 
 void
 dbmazz_replay_stamp_deleted(const DbmazzTableDesc *desc, DbmazzTuple *tuple)

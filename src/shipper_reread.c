@@ -45,6 +45,7 @@ struct DbmazzReread
 	DbmazzRowEntry *entry;		/* or NULL: all were */
 	bool		is_visible;		/* its transactions are */
 	bool		is_replay;		/* the keys are dead ones (shipper_replay.c) */
+	DbmazzCommits *commits;		/* of these, what their letters can be of */
 	bool		gone;			/* of these, the second pass: for rows that are
 								 * not there */
 	bool		has[DBMAZZ_MAX_VALUES];
@@ -89,17 +90,19 @@ get_row(DbmazzReread *r)
 
 /* Can a new snapshot see all transactions of the batch? */
 static bool
-all_visible(DbmazzReread *r)
+all_visible(Lane *lane, DbmazzReread *r)
 {
 	TransactionId last = InvalidTransactionId;
 	MemoryContext old = MemoryContextSwitchTo(r->row_cxt);
 
-	r->is_visible = true;
+	r->is_visible = !r->is_replay ||
+		dbmazz_commits_are_visible(r->commits, lane->target);
 	dbmazz_rows_begin(&r->cursor, &r->keys);
 	for (next_row(r); r->entry != NULL && r->is_visible; next_row(r))
 	{
 		TransactionId xid = get_row(r);
 
+		/* dead keys have none */
 		if (xid != last)
 			r->is_visible = !TransactionIdIsInProgress(xid);
 		last = xid;
@@ -277,8 +280,6 @@ read_portion(DbmazzShipper *s, Lane *lane, DbmazzError *err)
 	DbmazzRowReader *reader;
 	DbmazzStatus status;
 
-	if (r->is_replay && !dbmazz_replay_sees_commits())
-		return DBMAZZ_REREAD_LATER;
 	switch (dbmazz_catalog_rows_begin(r->keys.table, s->publication, r->has,
 									  &reader, err))
 	{
@@ -435,6 +436,8 @@ dbmazz_reread_begin(Lane *lane, bool is_replay)
 	Assert(lane->reread == NULL);
 	r->keys = lane->view;
 	r->is_replay = is_replay;
+	if (is_replay)
+		r->commits = dbmazz_commits_begin(lane->cxt);
 	r->row_cxt = AllocSetContextCreate(lane->cxt, "dbmazz row",
 									   ALLOCSET_DEFAULT_SIZES);
 	lane->reread = r;
@@ -458,7 +461,7 @@ dbmazz_reread_portion(DbmazzShipper *s, Lane *lane, DbmazzError *err)
 	DbmazzRereadResult result;
 
 	DBMAZZ_DEBUG_POINT("before_reread");
-	if (!r->is_visible && !all_visible(r))
+	if (!r->is_visible && !all_visible(lane, r))
 		return DBMAZZ_REREAD_LATER;
 	if (r->pool == NULL &&
 		!get_pool(s, lane, Max(share, 1) + head_segments(r)))

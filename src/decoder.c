@@ -51,6 +51,8 @@ static struct
 	const DbmazzDecoderOps *ops;	/* NULL while a slot is made */
 	uint32		wait_event;
 	XLogRecPtr	confirmed;
+	XLogRecPtr	pending;		/* to be confirmed when all standbys have */
+	XLogRecPtr	pending_row;	/* WAL up to here; 0: nothing is pending */
 	bool		has_standbys;	/* the slot is a failover slot */
 	XLogRecPtr	standbys_have;	/* WAL that all of them have confirmed */
 	XLogRecPtr	standbys_goal;	/* what we ask for */
@@ -67,7 +69,8 @@ static struct
 /*
  * Where decoding may go: with a failover slot not beyond what the standbys have,
  * else the target would have changes that a promoted standby has not.  A goal is
- * kept until it is reached, so that it is reached while WAL is written.
+ * kept until it is reached, so that it is reached while WAL is written; one that
+ * lets the slot be confirmed comes first.
  */
 static XLogRecPtr
 readable_upto(TimeLineID *tli)
@@ -79,7 +82,9 @@ readable_upto(TimeLineID *tli)
 	if (!session.has_standbys)
 		return flushed;
 	if (session.standbys_goal <= session.standbys_have)
-		session.standbys_goal = flushed;
+		session.standbys_goal =
+			session.pending_row > session.standbys_have ?
+			Min(session.pending_row, flushed) : flushed;
 	now = GetCurrentTimestamp();
 	has_word = TimestampDifferenceExceeds(session.standbys_word, now,
 										  STANDBY_WORD_MS);
@@ -91,26 +96,39 @@ readable_upto(TimeLineID *tli)
 	return Min(flushed, session.standbys_have);
 }
 
+/*
+ * A standby that has the slot there must have the checkpoint row as well.  One
+ * that lags gets a newer row while it receives the last one, so what is to be
+ * confirmed is kept until it can be: else it would wait for the newest for ever.
+ */
 void
 dbmazz_decoder_confirm(void *arg)
 {
 	DbmazzPipeline *p = arg;
-	XLogRecPtr	lsn = pg_atomic_read_u64(&p->durable_lsn);
 
-	if (lsn <= session.confirmed)
-		return;
+	for (;;)
+	{
+		if (session.pending == InvalidXLogRecPtr)
+		{
+			XLogRecPtr	lsn = pg_atomic_read_u64(&p->durable_lsn);
 
-	/* a standby that has the slot there must have the row as well */
-	pg_read_barrier();
-	if (session.has_standbys &&
-		pg_atomic_read_u64(&p->durable_row_lsn) > session.standbys_have)
-		return;
-	LogicalConfirmReceivedLocation(lsn);
-	/* the server does this only when the catalog xmin moved as well */
-	ReplicationSlotsComputeRequiredLSN();
-	DBMAZZ_DEBUG_POINT("slot_confirmed");
-	session.confirmed = lsn;
-	pg_atomic_write_u64(&p->confirmed_lsn, lsn);
+			if (lsn <= session.confirmed)
+				return;
+			pg_read_barrier();
+			session.pending_row = pg_atomic_read_u64(&p->durable_row_lsn);
+			session.pending = lsn;
+		}
+		if (session.has_standbys &&
+			session.pending_row > session.standbys_have)
+			return;
+		LogicalConfirmReceivedLocation(session.pending);
+		/* the server does this only when the catalog xmin moved as well */
+		ReplicationSlotsComputeRequiredLSN();
+		DBMAZZ_DEBUG_POINT("slot_confirmed");
+		session.confirmed = session.pending;
+		session.pending = session.pending_row = InvalidXLogRecPtr;
+		pg_atomic_write_u64(&p->confirmed_lsn, session.confirmed);
+	}
 }
 
 /* Sleep until WAL up to 'wanted' may have been flushed, or a duty is due. */

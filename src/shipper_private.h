@@ -378,6 +378,15 @@ extern void dbmazz_reread_begin(Lane *lane, bool is_replay);
 extern DbmazzRereadResult dbmazz_reread_portion(DbmazzShipper *s, Lane *lane,
 												DbmazzError *err);
 
+/*
+ * In PG_CATCH() of a transaction that reads: an error that others need not die of
+ * is taken over, and the transaction is given up; 'cxt' was the current context
+ * before it.  Raises all others again.
+ */
+extern DbmazzRereadResult dbmazz_reread_caught(MemoryContext cxt,
+											   bool is_replay,
+											   DbmazzError *err);
+
 /* After the portion under way: are there rows that were not read yet? */
 extern bool dbmazz_reread_has_more(const Lane *lane);
 

@@ -297,9 +297,10 @@ keys_size(const DbmazzTableDesc *desc, List *keys)
 	return size;
 }
 
-/* Put the keys into a batch of their own, in lane->view. */
-static void
-write_keys(DbmazzShipper *s, Lane *lane, DbmazzTableDesc *desc, List *keys)
+/* Put the keys into a batch of their own, in lane->view.  False: cannot be done. */
+static bool
+write_keys(DbmazzShipper *s, Lane *lane, DbmazzTableDesc *desc, List *keys,
+		   DbmazzError *err)
 {
 	DbmazzRowPlan *plan = palloc(dbmazz_row_plan_size(desc));
 	KeyPool    *pool = palloc0(sizeof(*pool));
@@ -307,11 +308,9 @@ write_keys(DbmazzShipper *s, Lane *lane, DbmazzTableDesc *desc, List *keys)
 	DbmazzAudit audit;
 	DbmazzBatchWriter writer;
 	DbmazzRowSource source = {tuple, NULL, false};
-	DbmazzError error;
 	ListCell   *lc;
 
 	MemSet(&audit, 0, sizeof(audit));
-	dbmazz_error_reset(&error);
 	dbmazz_row_plan_init(plan, desc, s->unrepresentable);
 	pool->nsegments = 2 + keys_size(desc, keys) / (DBMAZZ_SEGMENT_SIZE / 2);
 	pool->pool = MemoryContextAllocHuge(lane->cxt, (Size) pool->nsegments *
@@ -330,9 +329,13 @@ write_keys(DbmazzShipper *s, Lane *lane, DbmazzTableDesc *desc, List *keys)
 		}
 		if (dbmazz_row_begin(&writer) != DBMAZZ_OK ||
 			dbmazz_keyrow_put(&writer, desc, plan, &source,
-							  InvalidTransactionId, &key,
-							  &error) != DBMAZZ_OK)
-			elog(ERROR, "could not write a key: %s", error.message);
+							  InvalidTransactionId, &key, err) != DBMAZZ_OK)
+		{
+			if (err->message[0] == '\0')
+				dbmazz_error_set(err, DBMAZZ_ERR_LIMIT, 0,
+								 "a dead key is too large");
+			return false;
+		}
 		dbmazz_row_end(&writer, letter->is_insert ? DBMAZZ_ROW_INSERT :
 					   DBMAZZ_ROW_UPDATE, key.length, key.hash, letter->lsn,
 					   letter->sequence);
@@ -344,6 +347,7 @@ write_keys(DbmazzShipper *s, Lane *lane, DbmazzTableDesc *desc, List *keys)
 	lane->view.nbytes = writer.nbytes;
 	lane->view.table = MemoryContextAlloc(lane->cxt, desc->size);
 	memcpy((char *) lane->view.table, desc, desc->size);
+	return true;
 }
 
 /* ---- for the lane ------------------------------------------------------------------ */
@@ -382,21 +386,32 @@ collect_keys(DbmazzShipper *s, Lane *lane, DbmazzError *err)
 	columns = palloc(sizeof(char *) * desc->nkeys);
 	for (i = 0; i < desc->nkeys; i++)
 		columns[i] = dbmazz_desc_text(desc, desc->columns[i].name);
-	write_keys(s, lane, desc, dbmazz_catalog_replay_keys(s->id, lane->target,
-														 desc->nkeys, columns));
+	if (!write_keys(s, lane, desc,
+					dbmazz_catalog_replay_keys(s->id, lane->target, desc->nkeys,
+											   columns), err))
+		return DBMAZZ_REREAD_FAILED;
 	return lane->view.nrows > 0 ? DBMAZZ_REREAD_READY : DBMAZZ_REREAD_NOTHING;
 }
 
 DbmazzRereadResult
 dbmazz_replay_begin(DbmazzShipper *s, Lane *lane, DbmazzError *err)
 {
-	DbmazzRereadResult result;
+	MemoryContext cxt = CurrentMemoryContext;
+	volatile DbmazzRereadResult result = DBMAZZ_REREAD_LATER;
 
 	dbmazz_error_reset(err);
 	dbmazz_dead_keep_none(lane);
-	dbmazz_worker_begin();
-	result = collect_keys(s, lane, err);
-	dbmazz_worker_commit();
+	PG_TRY();
+	{
+		dbmazz_worker_begin();
+		result = collect_keys(s, lane, err);
+		dbmazz_worker_commit();
+	}
+	PG_CATCH();
+	{
+		result = dbmazz_reread_caught(cxt, true, err);
+	}
+	PG_END_TRY();
 	return result;
 }
 

@@ -333,12 +333,19 @@ is_of_table(int code)
 
 /* Take the server's error over. */
 static void
-take_error(DbmazzError *err)
+take_error(bool is_replay, DbmazzError *err)
 {
 	ErrorData  *edata = CopyErrorData();
 
 	dbmazz_error_from_server(err, edata);
 	FreeErrorData(edata);
+	if (is_replay)
+	{
+		if (err->hint[0] == '\0')
+			dbmazz_error_hint(err, "Remove the cause, then call "
+							  "dbmazz.replay_dead_letters() again.");
+		return;
+	}
 	if (err->detail[0] == '\0')
 		dbmazz_error_detail(err, "An update of the key came without the value of "
 							"an unchanged large column, and the row could not be "
@@ -347,6 +354,26 @@ take_error(DbmazzError *err)
 		dbmazz_error_hint(err, "Remove the cause, then stop and start the "
 						  "pipeline; or drop it, create it again, and load the "
 						  "table anew.");
+}
+
+DbmazzRereadResult
+dbmazz_reread_caught(MemoryContext cxt, bool is_replay, DbmazzError *err)
+{
+	int			code = geterrcode();
+	DbmazzRereadResult result = DBMAZZ_REREAD_LATER;
+
+	if (code != ERRCODE_LOCK_NOT_AVAILABLE && !is_of_table(code))
+		PG_RE_THROW();
+	MemoryContextSwitchTo(cxt);
+	if (code != ERRCODE_LOCK_NOT_AVAILABLE)
+	{
+		take_error(is_replay, err);
+		result = DBMAZZ_REREAD_FAILED;
+	}
+	FlushErrorState();
+	AbortCurrentTransaction();
+	MemoryContextSwitchTo(cxt);
+	return result;
 }
 
 /*
@@ -371,20 +398,7 @@ read_in_transaction(DbmazzShipper *s, Lane *lane, DbmazzError *err)
 	}
 	PG_CATCH();
 	{
-		int			code = geterrcode();
-
-		if (code != ERRCODE_LOCK_NOT_AVAILABLE && !is_of_table(code))
-			PG_RE_THROW();
-		MemoryContextSwitchTo(cxt);
-		result = DBMAZZ_REREAD_LATER;
-		if (code != ERRCODE_LOCK_NOT_AVAILABLE)
-		{
-			take_error(err);
-			result = DBMAZZ_REREAD_FAILED;
-		}
-		FlushErrorState();
-		AbortCurrentTransaction();
-		MemoryContextSwitchTo(cxt);
+		result = dbmazz_reread_caught(cxt, r->is_replay, err);
 		r->cursor = cursor;
 		r->segment = segment;
 		r->entry = entry;

@@ -142,6 +142,14 @@ is(query($node, q(SELECT dbmazz.replay_dead_letters('shop'))), 0, 'nothing to re
 
 query($node, q(INSERT INTO notes VALUES (9000, 'last', NULL, 1)));
 same_rows($node, $target, 'notes');
+
+# nobody can decode what comes after that, so it is the last
+query($node, q(INSERT INTO notes VALUES (9001, repeat('x', 201), NULL, 1)));
+arrived($node);
+query($node, 'DROP PUBLICATION dbmazz_pub');
+replay();
+is(query($node, q(SELECT count(*) FROM dbmazz.dead_letters)), 1, 'without the publication the letter stays');
+like(slurp_file($node->logfile), qr/dead letters of target table notes were not replayed: publication "dbmazz_pub" does not exist/, 'with a warning');
 unlike(slurp_file($node->logfile), qr/TRAP|PANIC|terminating any other/, 'the server was not harmed');
 $node->stop;
 done_testing();

@@ -24,7 +24,11 @@
  *
  *	  The label may be forgotten by the time we ask.  The target forgets only what
  *	  has come to an end, and a prepared load can end without us only after
- *	  HOLD_MS.  So within that time it was committed; later, nobody knows.
+ *	  HOLD_MS.  So within that time it was committed; later, nobody knows.  But an
+ *	  operator's rollback, whose label is then forgotten because of the number of
+ *	  loads that followed, looks the same.  To stop the table instead would hit the
+ *	  usual case: other loads went on while we were down.  README.md says how many
+ *	  labels the target must keep.
  */
 #include "postgres.h"
 

@@ -229,13 +229,16 @@ extern void dbmazz_catalog_add_gap(int32 id, const char *target, Oid relid,
 
 /*
  * The same for targets that rows were sent to: all of them, or only those that
- * were behind the checkpoint; these begin at their own positions.
+ * were behind the checkpoint, which begin at their own positions, or have a load
+ * that may not be committed.
  */
 extern void dbmazz_catalog_add_known_gaps(int32 id, bool all);
 
 /*
  * The checkpoint, of this server from now on, has no slot any more, and no table
- * a position of its own.
+ * a position of its own, marks or rows to skip: these are places of the WAL as it
+ * was.  A load that is prepared is none that is to be committed; it is rolled back
+ * with the labels of the earlier life.
  */
 extern void dbmazz_catalog_forget_slot(int32 id, uint64 system_identifier,
 									   uint32 timeline);

@@ -120,7 +120,8 @@ dbmazz_catalog_add_known_gaps(int32 id, bool all)
 			  "source, gap_from) SELECT t.pipeline, t.target, t.relation, "
 			  "t.source, least(t.lsn, c.lsn) FROM dbmazz.pipeline_tables t "
 			  "JOIN dbmazz.checkpoints c ON c.pipeline = t.pipeline "
-			  "WHERE t.pipeline = $1 AND ($2 OR t.lsn IS NOT NULL) "
+			  "WHERE t.pipeline = $1 AND ($2 OR t.lsn IS NOT NULL "
+			  "OR t.prepared_from >= c.lsn) "
 			  "ON CONFLICT (pipeline, target) DO UPDATE SET gap_to = NULL, "
 			  "gap_from = least(g.gap_from, excluded.gap_from)",
 			  SPI_OK_INSERT);
@@ -134,9 +135,17 @@ dbmazz_catalog_forget_slot(int32 id, uint64 system_identifier, uint32 timeline)
 	(void) dbmazz_catalog_resume_tables(id, NULL);
 	query_begin(&q);
 	add_int(&q, id);
+	/* epoch and sequence stay: the next life settles these labels */
 	run_alone(&q, "UPDATE dbmazz.pipeline_tables SET lsn = NULL, "
-			  "updated_at = now() WHERE pipeline = $1 AND lsn IS NOT NULL",
-			  SPI_OK_UPDATE);
+			  "done_lsn = NULL, done_row = NULL, prepared_lsn = NULL, "
+			  "prepared_row = NULL, prepared_from = NULL, "
+			  "prepared_at = NULL, updated_at = now() "
+			  "WHERE pipeline = $1 AND coalesce(lsn, done_lsn, prepared_lsn) "
+			  "IS NOT NULL", SPI_OK_UPDATE);
+	query_begin(&q);
+	add_int(&q, id);
+	run_alone(&q, "DELETE FROM dbmazz.skipped_row WHERE pipeline = $1",
+			  SPI_OK_DELETE);
 	query_begin(&q);
 	add_int(&q, id);
 	add_bigint(&q, system_identifier);

@@ -83,19 +83,7 @@ each_row_once($node, $target, 'after a label was forgotten within the hold time'
 $target->clear_faults;
 
 # a commit that does not come about, and whose label is forgotten long after
-sub leave_prepared
-{
-	$target->fault(fault => 'txn_status', call => 'commit', when => 'before', status => 503);
-	query(q(INSERT INTO events SELECT nextval('numbers'), 'left' FROM generate_series(1, 5)));
-	wait_until('a prepared load', sub { grep { $_->{state} eq 'PREPARED' && $_->{table} eq 'events' } txns() });
-	wait_until('a decision', sub {
-		query(q(SELECT count(*) FROM dbmazz.pipeline_tables WHERE target = 'events' AND prepared_lsn IS NOT NULL)) eq '1';
-	});
-	query(q(SELECT dbmazz.stop_pipeline('p')));
-	$node->wait_for_state('postgres', 'p', 'stopped');
-	return;
-}
-leave_prepared();
+leave_prepared($node, $target);
 my ($ret, $out, $err) = $node->psql('postgres', q(SELECT dbmazz.alter_pipeline('p',
 	settings => '{starrocks_database=other}')));
 like($err, qr/cannot change the destination of pipeline "p" while a load into target table "events" may be unfinished/,

@@ -21,7 +21,7 @@ use dbmazz::Compare;
 use dbmazz::Load;
 use dbmazz::Node;
 
-our @EXPORT = qw(once_node each_row_once calls_of);
+our @EXPORT = qw(once_node each_row_once calls_of leave_prepared);
 
 my $tables = <<~'SQL';
 	CREATE SEQUENCE numbers;
@@ -105,6 +105,25 @@ sub each_row_once
 	rows_equal($node, 'postgres', 'public.accounts', $sandbox, 'shop.accounts',
 		name => "accounts: source = target $when");
 	return $equal;
+}
+
+# Stop with a load into events, of 5 rows, that the row names and that is not
+# committed; every COMMIT fails until the sandbox' faults are cleared.
+sub leave_prepared
+{
+	my ($node, $sandbox) = @_;
+	$sandbox->fault(fault => 'txn_status', call => 'commit', when => 'before', status => 503);
+	$node->safe_psql('postgres', q(INSERT INTO events SELECT nextval('numbers'), 'left' FROM generate_series(1, 5)));
+	wait_until('a prepared load', sub {
+		grep { $_->{state} eq 'PREPARED' && $_->{table} eq 'events' } @{ $sandbox->ask(GET => 'txns?db=shop')->{txns} };
+	});
+	wait_until('a decision', sub {
+		$node->safe_psql('postgres', q(SELECT count(*) FROM dbmazz.pipeline_tables
+			WHERE target = 'events' AND prepared_lsn IS NOT NULL)) eq '1';
+	});
+	$node->safe_psql('postgres', q(SELECT dbmazz.stop_pipeline('p')));
+	$node->wait_for_state('postgres', 'p', 'stopped');
+	return;
 }
 
 # The calls of the transaction interface so far: calls_of($sandbox, call => 'commit').

@@ -243,7 +243,12 @@ void
 dbmazz_sr_sent_clear(DbmazzSr *sr)
 {
 	while (sr->sent != NULL)
-		dbmazz_sr_sent_forget(sr, sr->sent->label);
+	{
+		DbmazzSrSent *sent = sr->sent;
+
+		sr->sent = sent->next;
+		free(sent);
+	}
 }
 
 /* Addresses that the name had when one of the statements was sent. */

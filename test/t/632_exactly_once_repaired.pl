@@ -29,7 +29,8 @@ sub stop_it
 # They are put there by hand: what is left when the WAL was reset looks like that.
 each_row_once($node, $target, 'at first');
 stop_it();
-query(q(UPDATE dbmazz.pipeline_tables SET done_lsn = 'FFFFFF/0', done_row = 7));
+query(q(UPDATE dbmazz.pipeline_tables SET done_lsn = 'FFFFFF/0', done_row = 7,
+	prepared_lsn = 'FFFFFF/0', prepared_row = 7));
 query(q(INSERT INTO dbmazz.skipped_row (pipeline, target, lsn, sequence, skipped_by)
 	SELECT id, 'events', 'FFFFFF/0', 7, 'somebody' FROM dbmazz.pipeline));
 query(q(SELECT dbmazz.repair_pipeline('p', reload => false)));

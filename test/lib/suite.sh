@@ -70,7 +70,7 @@ case $suite in
 	sinks)
 		# the sink StarRocks against the sandbox
 		python=$(test/lib/sandbox_python.sh)
-		make -s -j "$jobs" -C test/unit/sinks build/drive_starrocks
+		make -s -j "$jobs" -C test/unit/sinks build/drive_starrocks build/names.so
 		cd test/unit/sinks
 		"$python" test_sandbox.py "$@" | tee sandbox.log
 		echo "$(grep -c '^ok ' sandbox.log) passed, 0 failed"

@@ -66,14 +66,6 @@ add_old_labels(DbmazzShipper *s, Lane *lane, const char *uid, uint64 epoch,
 	MemoryContextSwitchTo(old);
 }
 
-static void
-set_to_work(DbmazzShipper *s, Lane *lane)
-{
-	if (!lane->is_working)
-		dlist_push_tail(&s->working, &lane->node);
-	lane->is_working = true;
-}
-
 DbmazzShipper *
 dbmazz_shipper_create(DbmazzPipeline *p, const DbmazzPipelineRow *row,
 					  const DbmazzCheckpoint *checkpoint,
@@ -120,7 +112,7 @@ dbmazz_shipper_create(DbmazzPipeline *p, const DbmazzPipelineRow *row,
 							   table->lsn != InvalidXLogRecPtr ? table->lsn :
 							   checkpoint->lsn);
 		if (lane->decision.taken)
-			set_to_work(s, lane);
+			dbmazz_lane_set_to_work(s, lane);
 		lane->stopped = table->stopped;
 		lane->own_lsn = table->lsn;
 		if (table->stopped)

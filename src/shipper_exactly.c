@@ -63,7 +63,7 @@ mark_of_load(const Lane *lane)
 	dbmazz_rows_begin(&cursor, &lane->view);
 	while ((entry = dbmazz_rows_next(&cursor, &segment)) != NULL)
 	{
-		if (entry->flags != 0)
+		if (!dbmazz_row_is_sent(entry))
 			continue;
 		mark.lsn = entry->commit_lsn;
 		mark.row = entry->sequence;
@@ -95,7 +95,7 @@ dbmazz_exactly_leave_out(Lane *lane)
 		   dbmazz_mark_covers(&lane->replayed, entry->commit_lsn,
 							  entry->sequence))
 	{
-		if (entry->flags == 0)
+		if (dbmazz_row_is_sent(entry))
 			lane->request.nrows--;
 		entry->flags |= DBMAZZ_ROW_SUPERSEDED;
 	}

@@ -19,6 +19,14 @@
 /* ---- batches ------------------------------------------------------------- */
 
 void
+dbmazz_lane_set_to_work(DbmazzShipper *s, Lane *lane)
+{
+	if (!lane->is_working)
+		dlist_push_tail(&s->working, &lane->node);
+	lane->is_working = true;
+}
+
+void
 dbmazz_lane_queue(DbmazzShipper *s, Lane *lane, uint32 head)
 {
 	QueuedBatch *qb = MemoryContextAlloc(s->cxt, sizeof(*qb));
@@ -29,11 +37,8 @@ dbmazz_lane_queue(DbmazzShipper *s, Lane *lane, uint32 head)
 	else
 		slist_insert_after(lane->queue_tail, &qb->node);
 	lane->queue_tail = &qb->node;
-	if (!lane->is_working && !lane->stopped)
-	{
-		dlist_push_tail(&s->working, &lane->node);
-		lane->is_working = true;
-	}
+	if (!lane->stopped)
+		dbmazz_lane_set_to_work(s, lane);
 }
 
 uint32

@@ -167,6 +167,9 @@ extern Lane *dbmazz_shipper_lane(DbmazzShipper *s, const char *target);
 extern void dbmazz_shipper_set_source(DbmazzShipper *s, Lane *lane,
 									  const DbmazzTableDesc *desc);
 
+/* The lane is driven from now on, until it has no work. */
+extern void dbmazz_lane_set_to_work(DbmazzShipper *s, Lane *lane);
+
 /* Put a batch at the end of the lane's queue. */
 extern void dbmazz_lane_queue(DbmazzShipper *s, Lane *lane, uint32 head);
 

@@ -145,15 +145,23 @@ dbmazz_commits_are_visible(DbmazzCommits *commits, const char *target)
 
 /* ---- rows that are gone ---------------------------------------------------------- */
 
-void
-dbmazz_replay_stamp_deleted(const DbmazzTableDesc *desc, DbmazzTuple *tuple)
+static int
+count_audit_columns(const DbmazzTableDesc *desc)
 {
 	int			naudit = 0;
-	DbmazzAudit audit;
 	uint16		i;
 
 	for (i = 0; i < desc->ncolumns; i++)
 		naudit += desc->columns[i].attnum == 0;
+	return naudit;
+}
+
+void
+dbmazz_replay_stamp_deleted(const DbmazzTableDesc *desc, DbmazzTuple *tuple)
+{
+	int			naudit = count_audit_columns(desc);
+	DbmazzAudit audit;
+
 	/* time and version stay: of the letter */
 	MemSet(&audit, 0, sizeof(audit));
 	memcpy(audit.values, &tuple->values[desc->ntable_columns - naudit],
@@ -255,7 +263,7 @@ fill_tuple(const DbmazzTableDesc *desc, const DbmazzRowPlan *plan,
 		   DbmazzReplayKey *key, DbmazzTuple *tuple, DbmazzAudit *audit)
 {
 	DbmazzRowSource source = {tuple, NULL, false};
-	int			naudit = 0;
+	int			naudit = count_audit_columns(desc);
 	uint16		i;
 
 	for (i = 0; i < desc->ntable_columns; i++)
@@ -264,8 +272,6 @@ fill_tuple(const DbmazzTableDesc *desc, const DbmazzRowPlan *plan,
 		tuple->values[i].data = NULL;
 		tuple->values[i].len = 0;
 	}
-	for (i = 0; i < desc->ncolumns; i++)
-		naudit += desc->columns[i].attnum == 0;
 	for (i = 0; i < desc->nkeys; i++)
 	{
 		DbmazzValue *value = &tuple->values[desc->columns[i].source];

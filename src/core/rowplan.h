@@ -71,7 +71,7 @@ dbmazz_row_value(const DbmazzRowSource *source, const DbmazzRowColumn *column)
 }
 
 /*
- * Hash of a row's key without encoding it; equal to what the two above give.
+ * Hash of a row's key without encoding it; equal to what the encoders give.
  * The hash of the key's values as they come, chained, each with its length.
  */
 extern uint32_t dbmazz_row_key_hash(const DbmazzRowPlan *plan,

@@ -96,8 +96,9 @@ csv_text(Out *out, const DbmazzTableDesc *desc, int ncolumns, const char *p,
 	{
 		const char *name = dbmazz_desc_text(desc, desc->columns[i].name);
 
-		put(out, ",\"", i > 0 ? 2 : 0);
-		put(out, "\"", i > 0 ? 0 : 1);
+		if (i > 0)
+			put(out, ",", 1);
+		put(out, "\"", 1);
 		for (; *name != '\0'; name++)
 			put_string_byte(out, *name);
 		put(out, "\":", 2);

@@ -96,6 +96,7 @@ static bool parse_reply(const DbmazzHttpAnswer *answer, Reply *reply);
 static const char *text_of(const cJSON *root, const char *name);
 static void judge_success(const Reply *reply, uint64_t nrows,
 						  DbmazzSrVerdict *verdict, DbmazzError *err);
+static void judge_other_label(DbmazzSrVerdict *verdict, DbmazzError *err);
 static void judge_used_label(const Reply *reply, DbmazzSrVerdict *verdict,
 							 DbmazzError *err);
 static void judge_failure(const Reply *reply, const DbmazzHttpAnswer *answer,
@@ -125,13 +126,7 @@ dbmazz_sr_answer_load(const DbmazzHttpAnswer *answer, const char *label,
 		return;
 	}
 	if (is_other_label(&reply, label))
-	{
-		/* An answer that is not ours says nothing about our load. */
-		dbmazz_error_set(err, DBMAZZ_ERR_MALFORMED, 0,
-						 "StarRocks answered for another label");
-		verdict->reason = DBMAZZ_SR_UNCERTAIN;
-		verdict->outcome = DBMAZZ_DOUBT;
-	}
+		judge_other_label(verdict, err);
 	else if (is_success(&reply) && answer->status == 200 &&
 			 answer->phase == DBMAZZ_HTTP_SENT)
 		judge_success(&reply, nrows, verdict, err);
@@ -164,12 +159,7 @@ dbmazz_sr_answer_call(const DbmazzHttpAnswer *answer, const char *label,
 		(reply.status[0] == '\0' && reply.message[0] == '\0'))
 		judge_transport(answer, verdict, err);
 	else if (is_other_label(&reply, label))
-	{
-		dbmazz_error_set(err, DBMAZZ_ERR_MALFORMED, 0,
-						 "StarRocks answered for another label");
-		verdict->reason = DBMAZZ_SR_UNCERTAIN;
-		verdict->outcome = DBMAZZ_DOUBT;
-	}
+		judge_other_label(verdict, err);
 	else if (answer->status != 200 || strcasecmp(reply.status, "OK") != 0)
 		judge_failure(&reply, answer, verdict, err);
 	cJSON_Delete(reply.root);
@@ -351,6 +341,16 @@ judge_success(const Reply *reply, uint64_t nrows, DbmazzSrVerdict *verdict,
 		dbmazz_error_set(err, DBMAZZ_ERR_LIMIT, 0,
 						 "StarRocks has committed the load but not yet "
 						 "published it");
+}
+
+/* An answer that is not ours says nothing about our load. */
+static void
+judge_other_label(DbmazzSrVerdict *verdict, DbmazzError *err)
+{
+	dbmazz_error_set(err, DBMAZZ_ERR_MALFORMED, 0,
+					 "StarRocks answered for another label");
+	verdict->reason = DBMAZZ_SR_UNCERTAIN;
+	verdict->outcome = DBMAZZ_DOUBT;
 }
 
 /* Within an epoch a label stands for the same bytes, so finished is done. */

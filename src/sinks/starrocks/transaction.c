@@ -185,20 +185,26 @@ failed(DbmazzSrJob *job)
 	}
 }
 
+/* Of what is prepared; any frontend does it. */
+static void
+end_transaction(DbmazzSrJob *job, const char *label, const char *call,
+				DbmazzSrStep step)
+{
+	set_headers(job, label, NULL);
+	set_path(job, call);
+	job->step = step;
+	dbmazz_sr_call(job, "POST", MAX_ANSWER);
+}
+
 void
 dbmazz_sr_commit_start(DbmazzSrJob *job)
 {
-	set_headers(job, job->request->label, NULL);
-	set_path(job, "commit");
-	job->step = DBMAZZ_SR_STEP_COMMIT;
-	dbmazz_sr_call(job, "POST", MAX_ANSWER);
+	end_transaction(job, job->request->label, "commit",
+					DBMAZZ_SR_STEP_COMMIT);
 }
 
 void
 dbmazz_sr_rollback(DbmazzSrJob *job, const char *label)
 {
-	set_headers(job, label, NULL);
-	set_path(job, "rollback");
-	job->step = DBMAZZ_SR_STEP_ROLLBACK;
-	dbmazz_sr_call(job, "POST", MAX_ANSWER);
+	end_transaction(job, label, "rollback", DBMAZZ_SR_STEP_ROLLBACK);
 }

@@ -46,6 +46,7 @@ class App:
         self.tasks = set()
         self.sessions = {}               # of the MySQL port, by their number
         self.open = {}                   # (db, label) -> what transaction.py has of it
+        self.multi = {}                  # the same, what multi.py has
         self.engine = None               # the SQL engine, set by the starter
         self.loaders = ThreadPoolExecutor(2, thread_name_prefix="loader")
         self.be_address = config.advertise

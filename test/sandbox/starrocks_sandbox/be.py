@@ -6,7 +6,7 @@ import re
 import time
 import uuid
 
-from . import loadspec, plan, transaction
+from . import loadspec, multi, plan, transaction
 from .app import log
 from .errors import ConnectionCut, LabelExists, LoadError
 from .loader import Loader, Staged
@@ -31,7 +31,7 @@ def handler(app):
         if match and request.method == "PUT":
             await StreamLoad(app, conn, request, match.group(1), match.group(2)).run()
         elif transaction.is_call(request.path) and request.method in ("PUT", "POST"):
-            call = transaction.Call(app, conn, request, "be")
+            call = multi.call_of(app, conn, request, "be")
             await call.run(call.at_backend)
         elif request.path == "/api/_load_error_log" and request.method == "GET":
             await conn.read_body()

@@ -46,6 +46,8 @@ KNOWN = {
     "txn_fail": {"call": "any", "status": "INTERNAL_ERROR", "message": "injected failure"},
     "be_restart": {},
     "fe_follower": {"endpoint": "any"},
+    "fe_restart": {},
+    "no_multi": {},
     # MySQL port, statements
     "mysql_hold": {"deaf": False, "begun": False, "unlisted": False},
     "mysql_list": {"rows": 0, "bytes": 0},

@@ -4,7 +4,7 @@ import asyncio
 import re
 from urllib.parse import quote as url_quote
 
-from . import transaction
+from . import multi, transaction
 from .admin import admin
 from .app import log, ndjson
 from .errors import SandboxError
@@ -166,7 +166,7 @@ class FrontEnd:
         if request.method not in ("PUT", "POST"):
             await conn.respond_json({"status": "FAILED", "msg": "Not implemented"}, close=True)
             return
-        call = transaction.Call(self.app, conn, request, "fe")
+        call = multi.call_of(self.app, conn, request, "fe")
         if await fe_fault(self.app, conn, call.subject, call.name):
             return
         if not await self._authorised(conn, request) or \
@@ -193,12 +193,17 @@ class FrontEnd:
         if db not in self.app.catalog.databases:
             raise SandboxError(f"unknown database, database={db}")
 
+    def _known(self, db, label):
+        """The transaction of a label, unless it is one of several tables before its commit."""
+        txn, found = self.app.txns.find(db, label), self.app.multi.get((db, label))
+        return None if found is not None and found.txn is txn and found.hidden else txn
+
     async def _load_state(self, conn, request, _body, db):
         label = request.query.get("label", "")
         if not label:
             raise SandboxError("No label selected.")
         self._database(db)
-        txn = self.app.txns.find(db, label)
+        txn = self._known(db, label)
         state, reason = (txn.state, txn.reason) if txn else ("UNKNOWN", "")
         await conn.respond_json({**rest("OK", "OK"), "state": state, "reason": reason})
 
@@ -206,7 +211,7 @@ class FrontEnd:
         """The second part of the path is a table, or in older servers the label."""
         self._database(db)
         label = request.query.get("label") or second
-        txn = self.app.txns.find(db, label)
+        txn = self._known(db, label)
         if txn is None:
             raise SandboxError(f"transaction not found, label={label}")
         if txn.state != "PREPARE" or txn.committing:

@@ -173,18 +173,19 @@ class Store:
     # -- rows --------------------------------------------------------------
 
     async def apply_load(self, load, txn_row, prepared=False):
-        """Make the rows of a staged load, or of a prepared one, and its label durable together."""
+        """Make the rows of a staged load, of several, or of a prepared one, and the label durable together."""
 
         def work(con):
-            nonlocal load
+            loads = load if isinstance(load, list) else [load]
             if prepared:
-                load = unpack(*con.execute("SELECT payload, rows FROM sb_prepared WHERE txn_id = ?",
-                                           [txn_row[0]]).fetchone())
+                loads = [unpack(*con.execute("SELECT payload, rows FROM sb_prepared WHERE txn_id = ?",
+                                             [txn_row[0]]).fetchone())]
                 _forget(con, txn_row[0])
-            table = self.catalog.table(load.db, load.table_name)
-            if table is None or table.id != load.table_id:
-                raise LoadError(f'unknown table "{load.db}.{load.table_name}"')
-            apply_rows(con, table, load)
+            for one in loads:
+                table = self.catalog.table(one.db, one.table_name)
+                if table is None or table.id != one.table_id:
+                    raise LoadError(f'unknown table "{one.db}.{one.table_name}"')
+                apply_rows(con, table, one)
             if txn_row is not None:
                 _insert_txn(con, txn_row)
 

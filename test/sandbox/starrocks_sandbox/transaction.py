@@ -138,19 +138,21 @@ class Call:
     # -- the backend -------------------------------------------------------
 
     async def at_backend(self):
-        _, why = self.app.authenticate(self.request.headers)
-        if why is not None:
-            raise Refused("NOT_AUTHORIZED", f"{why} No valid Basic authorization")
-        if self.app.faults.take("be_restart", self.subject):
-            self.app.open.clear()
-        if self.request.headers.get("transaction_type", "").lower() == "multi":
-            raise Refused("INVALID_ARGUMENT", "Multi-statement transaction requests can only be sent to FE nodes, "
-                          "not BE nodes")
+        self._authenticated()
         if self.name != "load":
             await self.conn.read_body()
         if self.name == "begin":
             return self._begin()
         return await getattr(self, "_" + self.name)(self._find())
+
+    def _authenticated(self):
+        _, why = self.app.authenticate(self.request.headers)
+        if why is not None:
+            raise Refused("NOT_AUTHORIZED", f"{why} No valid Basic authorization")
+        if self.app.faults.take("be_restart", self.subject):
+            self.app.open.clear()
+            for found in self.app.multi.values():
+                found.lost = True
 
     def _find(self):
         """The transaction in the backend's memory."""

@@ -67,7 +67,7 @@ class TxnManager:
         old = self.find(db, label)
         if old is not None and old.state != "ABORTED":
             raise LabelExists(label, "RUNNING" if old.state in LIVE else "FINISHED")
-        running = sum(1 for t in self._labels.get(db, {}).values() if self._settle(t).state in LIVE)
+        running = sum(1 for t in self._labels.get(db, {}).values() if self.settle(t).state in LIVE)
         if running >= self.max_running:
             raise self.too_many(db, running)
         start = now_ms()
@@ -86,18 +86,18 @@ class TxnManager:
         """The transaction of a label after retention and timeouts, or None."""
         self._expire(db)
         txn = self._labels.get(db, {}).get(label)
-        return None if txn is None else self._settle(txn)
+        return None if txn is None else self.settle(txn)
 
     def of_db(self, db):
         self._expire(db)
-        return [self._settle(t) for t in self._labels.get(db, {}).values()]
+        return [self.settle(t) for t in self._labels.get(db, {}).values()]
 
     def held(self):
         return [t for t in self._all() if t.waiter is not None]
 
     async def prepare(self, txn, load, seconds):
         """Make the rows durable, but not yet visible."""
-        self._settle(txn)
+        self.settle(txn)
         if txn.state != "PREPARE":
             raise LoadError(f"transaction is already {txn.state}. abort reason: {txn.reason}")
         done = Txn(**{**txn.__dict__, "waiter": None})
@@ -114,7 +114,7 @@ class TxnManager:
 
         The rows of a prepared transaction are in the store already.
         """
-        self._settle(txn)
+        self.settle(txn)
         while txn.committing:                   # another call was quicker
             await asyncio.sleep(0.005)
         if txn.state in ("COMMITTED", "VISIBLE"):
@@ -156,7 +156,7 @@ class TxnManager:
             stale, self._stale = self._stale, []
             await self.store.forget_txns(stale)
 
-    def _settle(self, txn):
+    def settle(self, txn):
         """Apply what time alone changes: publication and timeout."""
         now = now_ms()
         if txn.state == "COMMITTED" and now >= txn.visible_ms:

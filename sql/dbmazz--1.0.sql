@@ -2,6 +2,29 @@
 
 \echo Use "CREATE EXTENSION dbmazz" to load this file. \quit
 
+/*
+ * Whoever owns the schema could put a table of his own in the place of one of ours,
+ * and whoever may create there a function that is a better match for a call than
+ * ours.  So it is a superuser's, and nobody else's.
+ */
+DO $$
+BEGIN
+	IF EXISTS (SELECT FROM pg_catalog.pg_namespace n,
+			   LATERAL (SELECT n.nspowner AS role
+						UNION ALL
+						SELECT a.grantee
+						FROM pg_catalog.aclexplode(n.nspacl) a
+						WHERE a.privilege_type = 'CREATE') w
+			   WHERE n.nspname = 'dbmazz' AND NOT EXISTS
+			   (SELECT FROM pg_catalog.pg_roles r
+				WHERE r.oid = w.role AND r.rolsuper))
+	THEN
+		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
+			MESSAGE = 'schema "dbmazz" belongs to somebody who is not a superuser, or lets others create objects',
+			HINT = 'Drop the schema, or give it to a superuser and revoke CREATE on it, and look at what is in it.';
+	END IF;
+END $$;
+
 /* ---- catalogs ---------------------------------------------------------- */
 
 /* What a user asked for.  Dumped by pg_dump. */
@@ -444,7 +467,30 @@ WHERE pg_catalog.pg_has_role(p.owner, 'USAGE');
  * wrapper, which only its owner has.
  */
 REVOKE ALL ON ALL TABLES IN SCHEMA dbmazz FROM PUBLIC;
+REVOKE ALL ON ALL SEQUENCES IN SCHEMA dbmazz FROM PUBLIC;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA dbmazz FROM PUBLIC;
+
+/* Default privileges are meant for users' own tables. */
+DO $$
+DECLARE
+	who	regrole;
+BEGIN
+	FOR who IN
+		SELECT DISTINCT a.grantee
+		FROM pg_catalog.pg_class c, pg_catalog.aclexplode(c.relacl) a
+		WHERE c.relnamespace = 'dbmazz'::regnamespace
+			AND a.grantee NOT IN (0, c.relowner)
+		UNION
+		SELECT DISTINCT a.grantee
+		FROM pg_catalog.pg_proc p, pg_catalog.aclexplode(p.proacl) a
+		WHERE p.pronamespace = 'dbmazz'::regnamespace
+			AND a.grantee NOT IN (0, p.proowner)
+	LOOP
+		EXECUTE pg_catalog.format('REVOKE ALL ON ALL TABLES IN SCHEMA dbmazz FROM %s CASCADE', who);
+		EXECUTE pg_catalog.format('REVOKE ALL ON ALL SEQUENCES IN SCHEMA dbmazz FROM %s CASCADE', who);
+		EXECUTE pg_catalog.format('REVOKE ALL ON ALL FUNCTIONS IN SCHEMA dbmazz FROM %s CASCADE', who);
+	END LOOP;
+END $$;
 
 GRANT USAGE ON SCHEMA dbmazz TO pg_monitor;
 GRANT SELECT ON dbmazz.pipelines, dbmazz.stat_pipeline, dbmazz.stat_table

@@ -502,7 +502,12 @@ void
 dbmazz_catalog_rows_end(DbmazzRowReader *reader)
 {
 	SPI_finish();
-	AtEOXact_GUC(true, reader->settings_level);
+
+	/*
+	 * As if it had failed: else what a function of the owner has set would stay,
+	 * such as another form of dates, and count for the rows of others.
+	 */
+	AtEOXact_GUC(false, reader->settings_level);
 	SetUserIdAndSecContext(reader->user, reader->security_context);
 	relation_close(reader->rel, NoLock);
 }

@@ -466,9 +466,22 @@ check_template(char **newval, void **extra, GucSource source)
 static bool
 check_password(char **newval, void **extra, GucSource source)
 {
-	char	   *secret = dbmazz_guc_malloc_compat(strlen(*newval) + 1);
-	char	   *mask = dbmazz_guc_malloc_compat(sizeof(PASSWORD_MASK));
+	char	   *secret;
+	char	   *mask;
 
+	/* ALTER ROLE, ALTER DATABASE, CREATE FUNCTION ... SET only test a value */
+	if (source == PGC_S_TEST)
+	{
+		GUC_check_errcode(ERRCODE_INSUFFICIENT_PRIVILEGE);
+		GUC_check_errmsg("parameter \"%s\" cannot be stored in the catalogs",
+						 PREFIX PASSWORD);
+		GUC_check_errdetail("Everybody can read what is stored there.");
+		GUC_check_errhint("Set it in the server's configuration, or use a "
+						  "foreign server with a user mapping.");
+		return false;
+	}
+	secret = dbmazz_guc_malloc_compat(strlen(*newval) + 1);
+	mask = dbmazz_guc_malloc_compat(sizeof(PASSWORD_MASK));
 	if (secret == NULL || mask == NULL)
 	{
 		if (secret != NULL)

@@ -1,10 +1,32 @@
 --
 -- Who may do what
 --
-CREATE EXTENSION dbmazz;
 CREATE ROLE regress_dbmazz_owner;
 CREATE ROLE regress_dbmazz_other;
 CREATE ROLE regress_dbmazz_monitor IN ROLE pg_monitor;
+
+-- the schema must not be somebody else's
+\set SHOW_CONTEXT never
+CREATE SCHEMA dbmazz AUTHORIZATION regress_dbmazz_other;
+CREATE EXTENSION dbmazz;
+ALTER SCHEMA dbmazz OWNER TO CURRENT_USER;
+GRANT CREATE ON SCHEMA dbmazz TO regress_dbmazz_other;
+CREATE EXTENSION dbmazz;
+REVOKE CREATE ON SCHEMA dbmazz FROM regress_dbmazz_other;
+GRANT CREATE ON SCHEMA dbmazz TO PUBLIC;
+CREATE EXTENSION dbmazz;
+REVOKE ALL ON SCHEMA dbmazz FROM PUBLIC, regress_dbmazz_other;
+\set SHOW_CONTEXT errors
+
+-- default privileges are not for these objects
+ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO PUBLIC, regress_dbmazz_other;
+ALTER DEFAULT PRIVILEGES GRANT ALL ON SEQUENCES TO PUBLIC, regress_dbmazz_other;
+ALTER DEFAULT PRIVILEGES GRANT ALL ON FUNCTIONS TO PUBLIC, regress_dbmazz_other;
+CREATE EXTENSION dbmazz;
+ALTER DEFAULT PRIVILEGES REVOKE ALL ON TABLES FROM PUBLIC, regress_dbmazz_other;
+ALTER DEFAULT PRIVILEGES REVOKE ALL ON SEQUENCES FROM PUBLIC, regress_dbmazz_other;
+ALTER DEFAULT PRIVILEGES REVOKE ALL ON FUNCTIONS FROM PUBLIC, regress_dbmazz_other;
+ALTER DEFAULT PRIVILEGES GRANT EXECUTE ON FUNCTIONS TO PUBLIC;
 GRANT pg_monitor TO regress_dbmazz_owner;
 CREATE TABLE priv_t (id int PRIMARY KEY, secret text);
 CREATE PUBLICATION priv_pub FOR TABLE priv_t;

@@ -70,6 +70,12 @@ WHERE setting || coalesce(reset_val, '') || coalesce(boot_val, '')
 	LIKE '%swordfish%';
 RESET dbmazz.starrocks_password;
 SHOW dbmazz.starrocks_password;
+-- nor stored where everybody can read it
+ALTER ROLE CURRENT_USER SET dbmazz.starrocks_password = 'swordfish';
+ALTER DATABASE :"DBNAME" SET dbmazz.starrocks_password = 'swordfish';
+CREATE FUNCTION keeps_it() RETURNS int LANGUAGE sql
+SET dbmazz.starrocks_password = 'swordfish' AS 'SELECT 1';
+SELECT count(*) FROM pg_db_role_setting WHERE setconfig::text LIKE '%dbmazz%';
 
 -- not even to those who may see all settings; and only superusers set it
 CREATE ROLE regress_dbmazz_reader IN ROLE pg_monitor;

@@ -35,6 +35,7 @@ OBJS = $(CORE_OBJS) \
 	src/guc_pipeline.o \
 	src/shmem.o \
 	src/queue.o \
+	src/walwatch.o \
 	src/debug_point.o \
 	src/wakeup.o \
 	src/report.o \
@@ -66,8 +67,8 @@ OBJS = $(CORE_OBJS) \
 	src/shipper_lane.o \
 	src/shipper.o \
 	src/checkpoint.o \
-	src/checkpoint_wal.o \
 	src/launcher_scan.o \
+	src/launcher_wal.o \
 	src/launcher.o \
 	src/scan_worker.o \
 	src/decode_worker.o \

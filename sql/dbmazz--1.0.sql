@@ -315,10 +315,13 @@ CREATE FUNCTION dbmazz.stat_get_pipelines(
 	OUT last_error_hint text,
 	OUT last_error_time timestamptz,
 	OUT state_since timestamptz,
-	OUT preloaded boolean,
-	OUT wal_warning text)
+	OUT preloaded boolean)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'dbmazz_stat_get_pipelines' LANGUAGE C VOLATILE STRICT;
+
+CREATE FUNCTION dbmazz.stat_get_wal_warning(pipeline integer)
+RETURNS text
+AS 'MODULE_PATHNAME', 'dbmazz_stat_get_wal_warning' LANGUAGE C VOLATILE STRICT;
 
 /* ---- destinations ------------------------------------------------------- */
 
@@ -380,7 +383,7 @@ SELECT p.id,
 	pg_catalog.pg_wal_lsn_diff(w.lsn, l.restart_lsn)::bigint AS retained_bytes,
 	l.safe_wal_size,
 	l.wal_status,
-	s.wal_warning,
+	dbmazz.stat_get_wal_warning(p.id) AS wal_warning,
 	coalesce(s.buffered_batches, 0) AS buffered_batches,
 	coalesce(s.buffered_bytes, 0) AS buffered_bytes,
 	s.last_error,
@@ -495,4 +498,5 @@ END $$;
 GRANT USAGE ON SCHEMA dbmazz TO pg_monitor;
 GRANT SELECT ON dbmazz.pipelines, dbmazz.stat_pipeline, dbmazz.stat_table
 	TO pg_monitor;
-GRANT EXECUTE ON FUNCTION dbmazz.stat_get_pipelines() TO pg_monitor;
+GRANT EXECUTE ON FUNCTION dbmazz.stat_get_pipelines(),
+	dbmazz.stat_get_wal_warning(integer) TO pg_monitor;

@@ -209,9 +209,6 @@ typedef struct DbmazzSlotWal
 								 * negative */
 } DbmazzSlotWal;
 
-/* False if there is no such slot, or if it keeps nothing. */
-extern bool dbmazz_catalog_slot_wal(const char *slot, DbmazzSlotWal *wal);
-
 /* NOTIFY whoever listens to "dbmazz" in this database, at commit. */
 extern void dbmazz_catalog_notify_wal(const char *pipeline, const char *level,
 									  const DbmazzSlotWal *wal);

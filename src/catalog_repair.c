@@ -11,29 +11,6 @@
 
 #include "catalog_private.h"
 
-bool
-dbmazz_catalog_slot_wal(const char *slot, DbmazzSlotWal *wal)
-{
-	Statement	q;
-	bool		found;
-
-	query_begin(&q);
-	add_text(&q, slot);
-	found = run(&q, "SELECT (pg_current_wal_flush_lsn() - restart_lsn)::int8, "
-				"(safe_wal_size IS NOT NULL)::int4, safe_wal_size "
-				"FROM pg_replication_slots "
-				"WHERE slot_name = $1 AND restart_lsn IS NOT NULL",
-				SPI_OK_SELECT) > 0;
-	if (found)
-	{
-		wal->retained = (int64) get_bigint(0, 1);
-		wal->is_limited = get_int(0, 2) != 0;
-		wal->safe = (int64) get_bigint(0, 3);
-	}
-	query_end(&q);
-	return found;
-}
-
 void
 dbmazz_catalog_notify_wal(const char *pipeline, const char *level,
 						  const DbmazzSlotWal *wal)

@@ -23,14 +23,16 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
+#include "walwatch.h"
 
-#define STAT_COLUMNS		23
+#define STAT_COLUMNS		22
 
 #define WAIT_FIRST_STEP_MS	2
 #define WAIT_LAST_STEP_MS	100
 #define WAIT_NUDGE_MS		1000	/* no progress: write a record once */
 
 PG_FUNCTION_INFO_V1(dbmazz_stat_get_pipelines);
+PG_FUNCTION_INFO_V1(dbmazz_stat_get_wal_warning);
 PG_FUNCTION_INFO_V1(dbmazz_wait_for);
 
 /* ---- stat_get_pipelines ------------------------------------------------- */
@@ -112,7 +114,6 @@ read_registered(DbmazzPipeline *p, Registered *r)
 static void
 fill_row(StatRow *row, DbmazzPipeline *p, const Registered *r)
 {
-	DbmazzWalWarning warning = pg_atomic_read_u32(&p->wal_warning);
 	DbmazzQueueUsage usage;
 	DbmazzError error;
 	TimestampTz error_time;
@@ -142,8 +143,6 @@ fill_row(StatRow *row, DbmazzPipeline *p, const Registered *r)
 	/* an aligned 64-bit value that is only shown */
 	put_time(row, p->state_time);
 	put(row, BoolGetDatum(true), false);
-	put_text(row, warning == DBMAZZ_WAL_FINE ? NULL :
-			 dbmazz_wal_warning_name(warning));
 }
 
 /*
@@ -171,7 +170,7 @@ fill_not_preloaded(ReturnSetInfo *rsinfo)
 		row.n++;
 		put_text(&row, "Add dbmazz to shared_preload_libraries and restart "
 				 "the server.");
-		row.n = STAT_COLUMNS - 2;
+		row.n = STAT_COLUMNS - 1;
 		put(&row, BoolGetDatum(false), false);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, row.values,
 							 row.nulls);
@@ -203,6 +202,19 @@ dbmazz_stat_get_pipelines(PG_FUNCTION_ARGS)
 							 row.nulls);
 	}
 	return (Datum) 0;
+}
+
+/* Of a pipeline that does not run, too. */
+Datum
+dbmazz_stat_get_wal_warning(PG_FUNCTION_ARGS)
+{
+	DbmazzWalWarning level = DBMAZZ_WAL_FINE;
+
+	if (dbmazz_shmem != NULL)
+		level = dbmazz_walwatch_level(MyDatabaseId, PG_GETARG_INT32(0));
+	if (level == DBMAZZ_WAL_FINE)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(dbmazz_wal_warning_name(level)));
 }
 
 /* ---- wait_for ----------------------------------------------------------- */

@@ -22,6 +22,7 @@
 #include "debug_point.h"
 #include "guc.h"
 #include "launcher_scan.h"
+#include "launcher_wal.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "queue.h"
@@ -86,11 +87,16 @@ dbmazz_launcher_main(Datum arg)
 	{
 		TimestampTz now = GetCurrentTimestamp();
 		long		nap = IDLE_MS;
+		long		wal_due;
 
 		CHECK_FOR_INTERRUPTS();
-		dbmazz_worker_reloaded();
+		if (dbmazz_worker_reloaded())
+			dbmazz_wal_reloaded();
+		wal_due = dbmazz_wal_drive(now);
+		if (wal_due >= 0)
+			nap = Min(nap, wal_due);
 		if (dbmazz_scans_drive(now))
-			nap = WATCH_MS;
+			nap = Min(nap, WATCH_MS);
 		for (i = 0; i < dbmazz_shmem->npipelines; i++)
 		{
 			long		due = drive_pipeline(&dbmazz_shmem->pipelines[i],

@@ -16,11 +16,13 @@
 #include "guc.h"
 #include "miscadmin.h"
 #include "queue.h"
+#include "replication/slot.h"
 #include "report.h"
 #include "storage/ipc.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
+#include "walwatch.h"
 #include "worker.h"
 
 PGDLLEXPORT void dbmazz_scan_main(Datum arg);
@@ -102,6 +104,14 @@ segments_of(const DbmazzPipelineRow *row)
 			   dbmazz_queue_total_segments());
 }
 
+/* A slot keeps WAL whether its pipeline runs or not. */
+static bool
+is_watched(const DbmazzPipelineRow *row)
+{
+	return row->enabled ||
+		SearchNamedReplicationSlot(row->slot, true) != NULL;
+}
+
 /*
  * A setting that does not hold (any more) is that pipeline's trouble alone, so
  * the error ends a subtransaction and not this process.
@@ -131,7 +141,31 @@ look_at(const DbmazzPipelineRow *row)
 	PG_END_TRY();
 	MemoryContextSwitchTo(cxt);
 	CurrentResourceOwner = owner;
-	note_pipeline(row, segments, failed ? &error : NULL);
+	if (failed)
+		dbmazz_guc_apply(NIL);	/* the server's own count */
+	if (row->enabled)
+		note_pipeline(row, segments, failed ? &error : NULL);
+	dbmazz_walwatch_set(MyDatabaseId, row, dbmazz_wal_warning_size_mb);
+}
+
+/* Notify of what the launcher has found since the last look. */
+static void
+tell_of_wal(Oid dboid)
+{
+	List	   *news = dbmazz_walwatch_take_news(dboid);
+	ListCell   *lc;
+
+	if (news == NIL)
+		return;
+	dbmazz_worker_begin();
+	foreach(lc, news)
+	{
+		const DbmazzWalWatch *w = lfirst(lc);
+
+		dbmazz_catalog_notify_wal(NameStr(w->pipeline),
+								  dbmazz_wal_warning_name(w->level), &w->wal);
+	}
+	dbmazz_worker_commit();
 }
 
 static bool
@@ -154,6 +188,7 @@ dbmazz_scan_main(Datum arg)
 {
 	Oid			dboid = DatumGetObjectId(arg);
 	List	   *rows = NIL;
+	List	   *watched = NIL;
 	ListCell   *lc;
 	int			i;
 
@@ -184,9 +219,12 @@ dbmazz_scan_main(Datum arg)
 	{
 		DbmazzPipelineRow *row = lfirst(lc);
 
-		if (row->enabled)
-			look_at(row);
+		if (!is_watched(row))
+			continue;
+		look_at(row);
+		watched = lappend_int(watched, row->id);
 	}
+	dbmazz_walwatch_retain(dboid, watched);
 	dbmazz_worker_commit();
 	if (is_outdated)
 		dbmazz_request_rescan(dboid);
@@ -194,5 +232,6 @@ dbmazz_scan_main(Datum arg)
 	dbmazz_shmem->scanned = dboid;
 	LWLockRelease(dbmazz_registry_lock());
 	dbmazz_launcher_wake();
+	tell_of_wal(dboid);
 	proc_exit(0);
 }

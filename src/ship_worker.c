@@ -10,7 +10,6 @@
 
 #include "access/xlog.h"
 #include "checkpoint.h"
-#include "checkpoint_wal.h"
 #include "compat.h"
 #include "debug_point.h"
 #include "encoding.h"
@@ -45,7 +44,6 @@ typedef struct Ship
 	List	   *dropped;		/* lanes that others have left behind */
 	DbmazzShipper *shipper;
 	DbmazzCheckpointer *checkpointer;
-	DbmazzWalWatch *walwatch;
 	bool		resuming;		/* tables with positions of their own */
 } Ship;
 
@@ -355,7 +353,6 @@ one_step(Ship *s, const DbmazzSinkEvent *events, int nevents, long *nap)
 	due = dbmazz_checkpointer_step(s->checkpointer,
 								   dbmazz_shipper_shipped_lsn(s->shipper),
 								   dbmazz_shipper_tables_floor(s->shipper));
-	due = soonest(due, dbmazz_walwatch_step(s->walwatch));
 	if (s->resuming &&
 		pg_atomic_read_u64(&p->position) >= pg_atomic_read_u64(&p->stream_lsn))
 	{
@@ -383,7 +380,6 @@ ship(DbmazzPipeline *p, const DbmazzWorkerArg *arg)
 	s.shipper = dbmazz_shipper_create(p, s.row, s.checkpoint, s.routine,
 									  s.sink, s.tables, s.dropped);
 	s.checkpointer = dbmazz_checkpointer_create(p, s.id, s.checkpoint->lsn);
-	s.walwatch = dbmazz_walwatch_create(p, s.row->slot);
 	let_go(&s);
 	dbmazz_worker_show(p, "streaming");
 

@@ -12,6 +12,7 @@
 #include "storage/shmem.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
+#include "walwatch.h"
 
 #define DBMAZZ_TRANCHE	"dbmazz"
 
@@ -47,7 +48,8 @@ shmem_request(void)
 	if (prev_request_hook)
 		prev_request_hook();
 	RequestAddinShmemSpace(add_size(shared_size(),
-									dbmazz_queue_shmem_size()));
+									add_size(dbmazz_queue_shmem_size(),
+											 dbmazz_walwatch_shmem_size())));
 	RequestNamedLWLockTranche(DBMAZZ_TRANCHE, 1 + dbmazz_max_pipelines);
 }
 
@@ -75,6 +77,7 @@ shmem_startup(void)
 			pipeline_init(&dbmazz_shmem->pipelines[i]);
 	}
 	dbmazz_queue_shmem_startup();
+	dbmazz_walwatch_shmem_startup();
 	LWLockRelease(AddinShmemInitLock);
 	locks = GetNamedLWLockTranche(DBMAZZ_TRANCHE);
 }
@@ -101,7 +104,6 @@ pipeline_init(DbmazzPipeline *p)
 	pg_atomic_init_u32(&p->shipper_asleep, 0);
 	pg_atomic_init_u32(&p->healthy, 0);
 	pg_atomic_init_u32(&p->tables_stopped, 0);
-	pg_atomic_init_u32(&p->wal_warning, DBMAZZ_WAL_FINE);
 	pg_atomic_init_u64(&p->counters.rows, 0);
 	pg_atomic_init_u64(&p->counters.changes, 0);
 	pg_atomic_init_u64(&p->counters.bytes, 0);
@@ -174,7 +176,6 @@ forget_progress(DbmazzPipeline *p)
 	pg_atomic_write_u64(&p->confirmed_lsn, 0);
 	pg_atomic_write_u64(&p->oldest_time, 0);
 	pg_atomic_write_u64(&p->epoch, 0);
-	pg_atomic_write_u32(&p->wal_warning, DBMAZZ_WAL_FINE);
 	pg_atomic_write_u64(&p->counters.rows, 0);
 	pg_atomic_write_u64(&p->counters.changes, 0);
 	pg_atomic_write_u64(&p->counters.bytes, 0);
@@ -227,18 +228,6 @@ dbmazz_state_name(DbmazzState state)
 	};
 
 	return names[state];
-}
-
-const char *
-dbmazz_wal_warning_name(DbmazzWalWarning level)
-{
-	static const char *const names[] = {
-		[DBMAZZ_WAL_FINE] = "fine",
-		[DBMAZZ_WAL_LARGE] = "large",
-		[DBMAZZ_WAL_CRITICAL] = "critical",
-	};
-
-	return names[level];
 }
 
 static void

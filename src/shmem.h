@@ -36,16 +36,6 @@ typedef enum DbmazzState
 
 extern const char *dbmazz_state_name(DbmazzState state);
 
-/* What was said about the WAL that the slot keeps; see checkpoint_wal.c. */
-typedef enum DbmazzWalWarning
-{
-	DBMAZZ_WAL_FINE = 0,
-	DBMAZZ_WAL_LARGE,			/* as much as dbmazz.wal_warning_size */
-	DBMAZZ_WAL_CRITICAL			/* the server will take it away soon */
-} DbmazzWalWarning;
-
-extern const char *dbmazz_wal_warning_name(DbmazzWalWarning level);
-
 typedef enum DbmazzRole
 {
 	DBMAZZ_ROLE_DECODER = 0,
@@ -115,7 +105,6 @@ typedef struct DbmazzPipeline
 	pg_atomic_uint32 healthy;	/* this life has moved the checkpoint, or
 										 * idled well */
 	pg_atomic_uint32 tables_stopped;	/* by the shipper */
-	pg_atomic_uint32 wal_warning;	/* DbmazzWalWarning; by the shipper */
 	DbmazzCounters counters;
 
 	/* settings that the decoder follows while it runs; by the shipper */

@@ -135,6 +135,8 @@ typedef enum DbmazzOptionKind
 #define DBMAZZ_OPTION_SECRET	0x01	/* never shown; user mapping only */
 #define DBMAZZ_OPTION_USER		0x02	/* user mapping, not server */
 #define DBMAZZ_OPTION_REQUIRED	0x04
+#define DBMAZZ_OPTION_ADDRESS	0x08	/* everybody can see it, so a user name and
+										 * a password in it are refused */
 
 typedef struct DbmazzOptionDef
 {

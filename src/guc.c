@@ -123,6 +123,7 @@ static char *file_path;
 static const char *starrocks_password = "";
 
 static bool check_template(char **newval, void **extra, GucSource source);
+static bool check_address(char **newval, void **extra, GucSource source);
 static bool check_password(char **newval, void **extra, GucSource source);
 static void assign_password(const char *newval, void *extra);
 
@@ -221,7 +222,7 @@ static const StringSetting string_settings[] = {
 	{"starrocks_url",
 		"The addresses of StarRocks frontends: http://host:port, "
 		"comma separated.",
-	&starrocks_url, "", 0, DBMAZZ_OVERRIDE_SET},
+	&starrocks_url, "", 0, DBMAZZ_OVERRIDE_SET, check_address},
 	{"starrocks_database",
 		"The StarRocks database that the target tables are in.",
 	&starrocks_database, "", 0, DBMAZZ_OVERRIDE_SET},
@@ -238,10 +239,10 @@ static const StringSetting string_settings[] = {
 	&starrocks_ca_file, "", 0, DBMAZZ_OVERRIDE_SET},
 	{"starrocks_be_address",
 		"The address to use instead of that by which a backend is registered.",
-	&starrocks_be_address, "", 0, DBMAZZ_OVERRIDE_SET},
+	&starrocks_be_address, "", 0, DBMAZZ_OVERRIDE_SET, check_address},
 	{"starrocks_mysql_address",
 		"The address of StarRocks' MySQL port, host:port, for TRUNCATE.",
-	&starrocks_mysql_address, "", 0, DBMAZZ_OVERRIDE_SET},
+	&starrocks_mysql_address, "", 0, DBMAZZ_OVERRIDE_SET, check_address},
 	{"file_path",
 		"The directory that the sink \"file\" writes to.",
 	&file_path, "", 0, DBMAZZ_OVERRIDE_SET}
@@ -455,6 +456,27 @@ check_template(char **newval, void **extra, GucSource source)
 	if (!has_table)
 		GUC_check_errdetail("A template must contain \"{table}\".");
 	return has_table;
+}
+
+bool
+dbmazz_guc_has_credentials(const char *address)
+{
+	return strchr(address, '@') != NULL;
+}
+
+/* What everybody can see; and the server's own message would have the value. */
+static bool
+check_address(char **newval, void **extra, GucSource source)
+{
+	if (!dbmazz_guc_has_credentials(*newval))
+		return true;
+	GUC_check_errmsg("an address of StarRocks has a user name or a password "
+					 "in it");
+	GUC_check_errdetail("Everybody can read this setting.");
+	GUC_check_errhint("Write http://host:port, and the credentials in "
+					  "\"dbmazz.starrocks_user\" and \"dbmazz.%s\".",
+					  PASSWORD);
+	return false;
 }
 
 /*

@@ -131,6 +131,9 @@ extern void dbmazz_guc_check_stored(const char *item);
  */
 extern void dbmazz_guc_apply(List *settings);
 
+/* Does an address, or one of a list, have a user name or a password in it? */
+extern bool dbmazz_guc_has_credentials(const char *address);
+
 /*
  * The server's value of a sink's option, dbmazz.<sink>_<option>, as text, or
  * NULL if there is no such setting.  The only way to the default password:

@@ -191,6 +191,15 @@ dbmazz_sink_value(const DbmazzOptionDef *def, const char *value)
 {
 	bool		is_on;
 
+	if ((def->flags & DBMAZZ_OPTION_ADDRESS) != 0 &&
+		dbmazz_guc_has_credentials(value))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("option \"%s\" has a user name or a password in it",
+						def->name),
+				 errdetail("Everybody can read this option."),
+				 errhint("Write http://host:port, and the credentials in a "
+						 "user mapping.")));
 	if (def->kind == DBMAZZ_OPTION_INTEGER)
 		return integer_value(def, value);
 	if (def->kind == DBMAZZ_OPTION_MS)

@@ -23,6 +23,16 @@ CREATE SERVER opt_bad FOREIGN DATA WRAPPER dbmazz OPTIONS (sink '../evil');
 CREATE SERVER opt_bad FOREIGN DATA WRAPPER dbmazz OPTIONS (sink 'Null');
 CREATE SERVER opt_bad FOREIGN DATA WRAPPER dbmazz
 	OPTIONS (sink 'null', url 'http://x:8030');
+-- what everybody can read has no credentials, and no message has them
+CREATE SERVER opt_bad FOREIGN DATA WRAPPER dbmazz
+	OPTIONS (url 'http://fe1:8030,http://loader:swordfish@fe2:8030', database 'shop');
+CREATE SERVER opt_bad FOREIGN DATA WRAPPER dbmazz OPTIONS (be_address 'loader:swordfish@be1');
+CREATE SERVER opt_bad FOREIGN DATA WRAPPER dbmazz OPTIONS (mysql_address 'loader:swordfish@fe1:9030');
+SET dbmazz.starrocks_url = 'http://loader:swordfish@fe1:8030';
+SET dbmazz.starrocks_be_address = 'swordfish@be1';
+ALTER ROLE CURRENT_USER SET dbmazz.starrocks_mysql_address = 'loader:swordfish@fe1:9030';
+SELECT dbmazz.create_pipeline('opt', 'opt_pub', copy => false,
+	settings => '{starrocks_url=http://loader:swordfish@fe1:8030,starrocks_database=shop}');
 CREATE SERVER opt_null FOREIGN DATA WRAPPER dbmazz
 	OPTIONS (sink 'null', delay_ms '5ms');
 CREATE SERVER opt_fe FOREIGN DATA WRAPPER dbmazz
@@ -71,6 +81,28 @@ SET dbmazz.starrocks_url = 'http//fe1';
 SELECT dbmazz.create_pipeline('opt', 'opt_pub', copy => false);
 SET dbmazz.starrocks_url = 'http://fe1:99999';
 SELECT dbmazz.create_pipeline('opt', 'opt_pub', copy => false);
+-- nothing gets into a request by an address or a name
+SET dbmazz.starrocks_url = E'http://fe1:8030/\r\nX-Evil: 1';
+SELECT dbmazz.create_pipeline('opt', 'opt_pub', copy => false);
+SET dbmazz.starrocks_url = 'http://fe1:8030/#x';
+SELECT dbmazz.create_pipeline('opt', 'opt_pub', copy => false);
+SET dbmazz.starrocks_url = 'file:///etc/passwd';
+SELECT dbmazz.create_pipeline('opt', 'opt_pub', copy => false);
+SET dbmazz.starrocks_url = 'http://fe1:8030';
+SET dbmazz.starrocks_database = E'shop\r\nX-Evil: 1';
+SELECT dbmazz.create_pipeline('opt', 'opt_pub', copy => false);
+SET dbmazz.starrocks_database = 'shop';
+SET dbmazz.starrocks_user = E'loader\r\nX-Evil: 1';
+SELECT dbmazz.create_pipeline('opt', 'opt_pub', copy => false);
+SET dbmazz.starrocks_user = 'loader:x';
+SELECT dbmazz.create_pipeline('opt', 'opt_pub', copy => false);
+RESET dbmazz.starrocks_user;
+SET dbmazz.starrocks_mysql_address = E'fe1:9030\n';
+SELECT dbmazz.create_pipeline('opt', 'opt_pub', copy => false);
+RESET dbmazz.starrocks_mysql_address;
+SELECT dbmazz.create_pipeline(E'o\'; DROP TABLE opt_t; --', 'opt_pub', copy => false);
+SELECT dbmazz.create_pipeline('opt', E'opt_pub\'; DROP TABLE opt_t; --', copy => false);
+SELECT dbmazz.create_pipeline('opt', 'opt_pub', server => E'o\'; DROP TABLE opt_t; --', copy => false);
 RESET dbmazz.starrocks_url;
 RESET dbmazz.starrocks_database;
 

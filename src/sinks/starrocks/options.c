@@ -10,6 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "sinks/starrocks/secret.h"
 #include "sinks/starrocks/text.h"
 
 #define HTTP_PORT		8030	/* http_port of a frontend */
@@ -41,7 +42,8 @@ _Static_assert(OPT_COUNT == DBMAZZ_SR_OPTIONS, "number of options");
 
 const DbmazzOptionDef dbmazz_sr_option_defs[DBMAZZ_SR_OPTIONS] = {
 	[OPT_URL] = {
-		"url", DBMAZZ_OPTION_STRING, DBMAZZ_OPTION_REQUIRED, NULL, 0, 0,
+		"url", DBMAZZ_OPTION_STRING,
+		DBMAZZ_OPTION_REQUIRED | DBMAZZ_OPTION_ADDRESS, NULL, 0, 0,
 		"Addresses of the frontends, http://host:port, separated by commas; "
 		"they are tried in turn."
 	},
@@ -91,7 +93,7 @@ const DbmazzOptionDef dbmazz_sr_option_defs[DBMAZZ_SR_OPTIONS] = {
 		"Check the server's certificate and name with https."
 	},
 	[OPT_BE_ADDRESS] = {
-		"be_address", DBMAZZ_OPTION_STRING, 0, NULL, 0, 0,
+		"be_address", DBMAZZ_OPTION_STRING, DBMAZZ_OPTION_ADDRESS, NULL, 0, 0,
 		"Address, [http[s]://]host[:port], to send rows to instead of the "
 		"one that the frontend names, where backends are registered under "
 		"an address that cannot be reached."
@@ -102,7 +104,7 @@ const DbmazzOptionDef dbmazz_sr_option_defs[DBMAZZ_SR_OPTIONS] = {
 		"StarRocks 3.2.7 or newer reads all of these."
 	},
 	[OPT_MYSQL_ADDRESS] = {
-		"mysql_address", DBMAZZ_OPTION_STRING, 0, NULL, 0, 0,
+		"mysql_address", DBMAZZ_OPTION_STRING, DBMAZZ_OPTION_ADDRESS, NULL, 0, 0,
 		"Address, host[:port], of a frontend's MySQL port, for TRUNCATE."
 	},
 	[OPT_FORMAT] = {
@@ -165,6 +167,7 @@ dbmazz_sr_config_create(const DbmazzOption *options, int noptions,
 	config->database = strdup(values[OPT_DATABASE]);
 	config->user = strdup(values[OPT_USER]);
 	config->password = strdup(values[OPT_PASSWORD]);
+	config->basic = dbmazz_sr_basic(values[OPT_USER], values[OPT_PASSWORD]);
 	if (values[OPT_CA_FILE][0] != '\0')
 		config->ca_file = strdup(values[OPT_CA_FILE]);
 	ok = check_texts(config, err) &&
@@ -204,6 +207,7 @@ dbmazz_sr_config_release(DbmazzSrConfig *config)
 	free(config->database);
 	free(config->user);
 	free(config->password);
+	free(config->basic);
 	free(config->ca_file);
 	free(config);
 }
@@ -292,7 +296,7 @@ static bool
 check_texts(const DbmazzSrConfig *config, DbmazzError *err)
 {
 	if (config->database == NULL || config->user == NULL ||
-		config->password == NULL)
+		config->password == NULL || config->basic == NULL)
 	{
 		dbmazz_error_set(err, DBMAZZ_ERR_LIMIT, 0, "out of memory");
 		return false;

@@ -20,6 +20,7 @@ typedef struct DbmazzSrConfig
 	char	   *database;
 	char	   *user;
 	char	   *password;
+	char	   *basic;			/* both as they are in a header */
 	char	   *ca_file;		/* NULL: the system's */
 	bool		tls_verify;
 	bool		has_backend;	/* 'backend' replaces what redirects name */

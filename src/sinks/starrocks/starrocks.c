@@ -12,6 +12,7 @@
 
 #include "sinks/starrocks/ddl.h"
 #include "sinks/starrocks/job.h"
+#include "sinks/starrocks/secret.h"
 
 /* Most turns of "answer, next step" in one poll(), so that it ends. */
 #define MAX_TURNS		8
@@ -85,6 +86,8 @@ dbmazz_sr_finish(DbmazzSrJob *job, DbmazzOutcome outcome)
 	dbmazz_sr_port_end(job);
 	if (outcome == DBMAZZ_DONE)
 		dbmazz_error_reset(&job->completion.error);
+	dbmazz_sr_hide(&job->completion.error, job->config->basic);
+	dbmazz_sr_hide(&job->completion.error, job->config->password);
 	job->completion.id = job->request->id;
 	job->completion.outcome = outcome;
 	(void) remove_job(&job->sr->jobs, job);

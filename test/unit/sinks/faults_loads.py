@@ -128,16 +128,6 @@ def test_cancel_and_close():
         # close() with two requests under way; the sanitizer looks for leaks
 
 
-def test_environment_proxy_is_not_used():
-    with StarRocks() as sr:
-        proxy = {"http_proxy": "http://127.0.0.1:1",
-                 "all_proxy": "http://127.0.0.1:1"}
-        with Drive(env=proxy, **sr.options()) as drive:
-            drive.table()
-            drive.rows(1)
-            check(drive.load("l"), "done")
-
-
 def test_name_resolution():
     with StarRocks() as sr:
         url = f"http://localhost:{sr.fe.port}"

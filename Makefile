@@ -12,6 +12,7 @@ CORE_OBJS = \
 	src/core/tabledesc.o \
 	src/core/typemap.o \
 	src/core/pgoutput.o \
+	src/core/pgtext.o \
 	src/core/audit.o \
 	src/core/relmap.o \
 	src/core/batch.o \
@@ -55,6 +56,8 @@ OBJS = $(CORE_OBJS) \
 	src/unfit.o \
 	src/batcher.o \
 	src/changes.o \
+	src/fastpath.o \
+	src/fastpath_texts.o \
 	src/decoder.o \
 	src/shipwait.o \
 	src/shipper_split.o \

@@ -36,7 +36,10 @@ struct DbmazzChanges
 	DbmazzRelations *relations;
 	DbmazzBatcher *batcher;
 	DbmazzParser *parser;
-	XLogRecPtr	final_lsn;
+	XLogRecPtr	final_lsn;		/* of the transaction, as its other edges */
+	TimestampTz commit_time;
+	TransactionId xid;
+	bool		is_open;		/* something of it has come */
 	bool		has_rows;		/* the transaction has put rows in batches */
 	bool		committed;
 	bool		keep[DBMAZZ_MAX_VALUES];
@@ -412,6 +415,55 @@ apply_change(DbmazzChanges *c)
 }
 
 void
+dbmazz_changes_begin(DbmazzChanges *changes, XLogRecPtr commit_lsn,
+					 TimestampTz commit_time, TransactionId xid)
+{
+	changes->final_lsn = commit_lsn;
+	changes->commit_time = commit_time;
+	changes->xid = xid;
+	changes->is_open = false;
+}
+
+/* Most transactions of a busy server may be nothing to us. */
+static void
+open_transaction(DbmazzChanges *c)
+{
+	if (c->is_open)
+		return;
+	c->is_open = true;
+	c->has_rows = false;
+	c->nchanges = 0;
+	if (c->has_audit)
+		dbmazz_audit_begin(&c->audit, GetCurrentTimestamp(), c->final_lsn);
+	dbmazz_batcher_begin(c->batcher, c->final_lsn, c->commit_time, c->xid);
+}
+
+void
+dbmazz_changes_commit(DbmazzChanges *changes)
+{
+	if (!changes->is_open)
+		return;
+	changes->is_open = false;
+	changes->committed |= changes->has_rows;
+	pg_atomic_write_u64(&changes->p->decoded_time, changes->commit_time);
+}
+
+DbmazzParser *
+dbmazz_changes_parser(DbmazzChanges *changes)
+{
+	return changes->parser;
+}
+
+void
+dbmazz_changes_change(DbmazzChanges *changes, uint64 number)
+{
+	open_transaction(changes);
+	changes->nchanges++;
+	dbmazz_batcher_change(changes->batcher, number);
+	apply_change(changes);
+}
+
+void
 dbmazz_changes_message(DbmazzChanges *changes, XLogRecPtr lsn, uint64 number,
 					   const char *data, Size len)
 {
@@ -429,38 +481,22 @@ dbmazz_changes_message(DbmazzChanges *changes, XLogRecPtr lsn, uint64 number,
 		case 'I':
 		case 'U':
 		case 'D':
-			changes->nchanges++;
-			dbmazz_batcher_change(changes->batcher, number);
-			apply_change(changes);
-			break;
-		case 'B':
-			changes->final_lsn = parser->message.u.begin.final_lsn;
-			changes->has_rows = false;
-			changes->nchanges = 0;
-			if (changes->has_audit)
-				dbmazz_audit_begin(&changes->audit, GetCurrentTimestamp(),
-								   changes->final_lsn);
-			dbmazz_batcher_begin(changes->batcher, changes->final_lsn,
-								 parser->message.u.begin.commit_time,
-								 parser->message.u.begin.xid);
-			break;
-		case 'C':
-			changes->committed |= changes->has_rows;
-			pg_atomic_write_u64(&changes->p->decoded_time,
-								parser->message.u.commit.commit_time);
+			dbmazz_changes_change(changes, number);
 			break;
 		case 'R':
+			open_transaction(changes);
 			(void) dbmazz_relations_update(changes->relations, parser, lsn,
 										   changes->final_lsn,
 										   dbmazz_batcher_seal_relation,
 										   changes->batcher);
 			break;
 		case 'T':
+			open_transaction(changes);
 			dbmazz_batcher_change(changes->batcher, number);
 			apply_truncate(changes);
 			break;
 		default:
-			/* origins, types and logical messages carry no rows */
+			/* edges are known; origins, types and messages carry no rows */
 			break;
 	}
 }

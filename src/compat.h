@@ -14,6 +14,7 @@
 #include "catalog/pg_namespace.h"
 #include "miscadmin.h"
 #include "replication/message.h"
+#include "replication/reorderbuffer.h"
 #include "replication/slot.h"
 #include "replication/walsender_private.h"
 #include "storage/condition_variable.h"
@@ -181,6 +182,17 @@ dbmazz_wait_event_compat(const char *name)
 /* 17 has a time limit for transactions, which would end decoding. */
 #if PG_VERSION_NUM >= 170000
 #define DBMAZZ_HAVE_TRANSACTION_TIMEOUT 1
+#endif
+
+/* 17 has tuples of changes without a frame around them.  NULL: none. */
+#if PG_VERSION_NUM >= 170000
+#define dbmazz_change_tuple_compat(t) (t)
+#else
+static inline HeapTuple
+dbmazz_change_tuple_compat(ReorderBufferTupleBuf *buf)
+{
+	return buf == NULL ? NULL : &buf->tuple;
+}
 #endif
 
 /* 18 can show a module's name and version. */

@@ -12,6 +12,7 @@
 #include "changes.h"
 #include "compat.h"
 #include "decoder.h"
+#include "fastpath.h"
 #include "guc.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
@@ -24,14 +25,57 @@ PGDLLEXPORT void dbmazz_decoder_main(Datum arg);
 typedef struct Wiring
 {
 	DbmazzChanges *changes;
+	DbmazzFastPath *fast;		/* NULL: everything goes through pgoutput */
 	DbmazzBatcher *batcher;
 } Wiring;
+
+static void
+on_begin(void *arg, XLogRecPtr commit_lsn, TimestampTz commit_time,
+		 TransactionId xid)
+{
+	dbmazz_changes_begin(((Wiring *) arg)->changes, commit_lsn, commit_time,
+						 xid);
+}
+
+static void
+on_commit(void *arg)
+{
+	dbmazz_changes_commit(((Wiring *) arg)->changes);
+}
+
+static bool
+on_change(void *arg, Relation relation, ReorderBufferChange *change,
+		  uint64 number)
+{
+	Wiring	   *w = arg;
+
+	if (w->fast == NULL ||
+		!dbmazz_fastpath_take(w->fast, relation, change,
+							  dbmazz_changes_parser(w->changes)))
+		return false;
+	dbmazz_changes_change(w->changes, number);
+	dbmazz_fastpath_release(w->fast);
+	return true;
+}
+
+static void
+on_changed(void *arg, Relation relation, ReorderBufferChange *change)
+{
+	Wiring	   *w = arg;
+
+	if (w->fast != NULL)
+		dbmazz_fastpath_learn(w->fast, relation, change);
+}
 
 static void
 on_message(void *arg, XLogRecPtr lsn, uint64 number, const char *data,
 		   Size len)
 {
-	dbmazz_changes_message(((Wiring *) arg)->changes, lsn, number, data, len);
+	Wiring	   *w = arg;
+
+	if (w->fast != NULL)
+		dbmazz_fastpath_message(w->fast, data, len);
+	dbmazz_changes_message(w->changes, lsn, number, data, len);
 }
 
 static bool
@@ -156,7 +200,13 @@ decode(DbmazzPipeline *p, const DbmazzWorkerArg *arg)
 										   dbmazz_decoder_confirm, p);
 	wiring.changes = dbmazz_changes_create(TopMemoryContext, p, relations,
 										   wiring.batcher);
+	wiring.fast = dbmazz_fastpath_create(TopMemoryContext, relations,
+										 row->publication);
 	ops.arg = &wiring;
+	ops.begin = on_begin;
+	ops.commit = on_commit;
+	ops.change = on_change;
+	ops.changed = on_changed;
 	ops.message = on_message;
 	ops.committed = on_committed;
 	ops.tick = on_tick;

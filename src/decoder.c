@@ -60,7 +60,9 @@ static struct
 	TimestampTz began;
 	const char *publication;
 	bool		has_publication;	/* as far as is known */
-	LogicalDecodeChangeCB change_cb;	/* pgoutput's */
+	LogicalDecodeBeginCB begin_cb;	/* pgoutput's */
+	LogicalDecodeCommitCB commit_cb;
+	LogicalDecodeChangeCB change_cb;
 	LogicalDecodeTruncateCB truncate_cb;
 	XLogRecPtr	counted;		/* transaction whose changes are counted */
 	uint64		number;			/* of the change at hand in it */
@@ -287,7 +289,27 @@ take_change(LogicalDecodingContext *ctx, ReorderBufferTXN *txn,
 	count_change(txn);
 	if (!session.has_publication)
 		check_publication(txn);
+	if (session.ops->change(session.ops->arg, relation, change,
+							session.number))
+		return;
 	session.change_cb(ctx, txn, relation, change);
+	session.ops->changed(session.ops->arg, relation, change);
+}
+
+static void
+take_begin(LogicalDecodingContext *ctx, ReorderBufferTXN *txn)
+{
+	session.begin_cb(ctx, txn);
+	session.ops->begin(session.ops->arg, txn->final_lsn,
+					   txn->xact_time.commit_time, txn->xid);
+}
+
+static void
+take_commit(LogicalDecodingContext *ctx, ReorderBufferTXN *txn,
+			XLogRecPtr commit_lsn)
+{
+	session.commit_cb(ctx, txn, commit_lsn);
+	session.ops->commit(session.ops->arg);
 }
 
 /* ---- slot ---------------------------------------------------------------- */
@@ -449,6 +471,10 @@ begin_session(const DbmazzPipelineRow *row, XLogRecPtr start_lsn,
 								prepare_write, take_write, NULL);
 	session.publication = row->publication;
 	session.has_publication = false;
+	session.begin_cb = ctx->callbacks.begin_cb;
+	ctx->callbacks.begin_cb = take_begin;
+	session.commit_cb = ctx->callbacks.commit_cb;
+	ctx->callbacks.commit_cb = take_commit;
 	session.change_cb = ctx->callbacks.change_cb;
 	ctx->callbacks.change_cb = take_change;
 	session.truncate_cb = ctx->callbacks.truncate_cb;

@@ -12,12 +12,31 @@
 
 #include "access/xlogdefs.h"
 #include "catalog.h"
+#include "datatype/timestamp.h"
+#include "replication/reorderbuffer.h"
 #include "shmem.h"
 
 /* What the decoder calls. */
 typedef struct DbmazzDecoderOps
 {
 	void	   *arg;
+
+	/*
+	 * Edges of a transaction, whatever it holds.  'commit_lsn' is the start of
+	 * its commit record.
+	 */
+	void		(*begin) (void *arg, XLogRecPtr commit_lsn,
+						  TimestampTz commit_time, TransactionId xid);
+	void		(*commit) (void *arg);
+
+	/*
+	 * A change of a row, inside its decoding callback; 'number' as below.  False:
+	 * it is to go through pgoutput, of which 'changed' then tells the end.
+	 */
+	bool		(*change) (void *arg, Relation relation,
+						   ReorderBufferChange *change, uint64 number);
+	void		(*changed) (void *arg, Relation relation,
+							ReorderBufferChange *change);
 
 	/*
 	 * One message of pgoutput for the record at 'lsn'; inside a decoding

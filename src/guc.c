@@ -93,6 +93,7 @@ int			dbmazz_truncate_mode;
 int			dbmazz_delete_mode;
 int			dbmazz_delivery;
 int			dbmazz_change_log;
+int			dbmazz_fast_path;
 int			dbmazz_unrepresentable;
 int			dbmazz_on_bad_row;
 int			dbmazz_max_dead_letters;
@@ -294,6 +295,20 @@ static const struct config_enum_entry origins[] = {
 	{NULL, 0, false}
 };
 
+/* The words of a bool as well, since on and off are two of its values. */
+static const struct config_enum_entry fast_paths[] = {
+	{"on", DBMAZZ_FAST_PATH_ON, false},
+	{"off", DBMAZZ_FAST_PATH_OFF, false},
+	{"verify", DBMAZZ_FAST_PATH_VERIFY, false},
+	{"true", DBMAZZ_FAST_PATH_ON, true},
+	{"false", DBMAZZ_FAST_PATH_OFF, true},
+	{"yes", DBMAZZ_FAST_PATH_ON, true},
+	{"no", DBMAZZ_FAST_PATH_OFF, true},
+	{"1", DBMAZZ_FAST_PATH_ON, true},
+	{"0", DBMAZZ_FAST_PATH_OFF, true},
+	{NULL, 0, false}
+};
+
 /* Sinks get the names of these, not the numbers. */
 static const struct config_enum_entry formats[] = {
 	{"json", 0, false},
@@ -337,6 +352,10 @@ static const EnumSetting enum_settings[] = {
 	{"origin",
 		"Whether changes that were replicated from elsewhere are sent on.",
 		&dbmazz_origin, DBMAZZ_ORIGIN_ANY, origins,
+	DBMAZZ_OVERRIDE_OWNER},
+	{"fast_path",
+		"Whether changes of plain tables are decoded without pgoutput.",
+		&dbmazz_fast_path, DBMAZZ_FAST_PATH_ON, fast_paths,
 	DBMAZZ_OVERRIDE_OWNER},
 	{"starrocks_format",
 		"The form of rows in a load.",

@@ -49,6 +49,13 @@ typedef enum DbmazzOrigin
 	DBMAZZ_ORIGIN_NONE			/* leave out what was replicated to here */
 } DbmazzOrigin;
 
+typedef enum DbmazzFastPathMode
+{
+	DBMAZZ_FAST_PATH_OFF = 0,
+	DBMAZZ_FAST_PATH_ON,
+	DBMAZZ_FAST_PATH_VERIFY		/* compare it with pgoutput, and take that */
+} DbmazzFastPathMode;
+
 /* set at server start */
 extern int	dbmazz_buffer_size_kb;
 extern int	dbmazz_max_pipelines;
@@ -74,6 +81,7 @@ extern int	dbmazz_max_dead_letters;
 extern int	dbmazz_origin;		/* DbmazzOrigin */
 extern int	dbmazz_delivery;	/* DbmazzDelivery */
 extern int	dbmazz_change_log;	/* DbmazzChangeLog */
+extern int	dbmazz_fast_path;	/* DbmazzFastPathMode */
 extern bool dbmazz_audit_columns;
 extern bool dbmazz_failover;
 

@@ -34,6 +34,7 @@ static const Group groups[] = {
 	{"keyrow", test_keyrow},
 	{"label", test_label},
 	{"pgoutput", test_pgoutput},
+	{"pgtext", test_pgtext},
 	{"relmap", test_relmap},
 	{"rowtext", test_rowtext},
 	{"scan", test_scan},

@@ -57,6 +57,7 @@ extern void test_json_check(void);
 extern void test_keyrow(void);
 extern void test_label(void);
 extern void test_pgoutput(void);
+extern void test_pgtext(void);
 extern void test_relmap(void);
 extern void test_rowtext(void);
 extern void test_scan(void);

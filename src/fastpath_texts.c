@@ -1,0 +1,213 @@
+/*
+ * fastpath_texts.c
+ *		Text of a tuple's values, for the fast path.
+ *
+ * NOTES
+ *	  An output function that is called again and again keeps what it has found
+ *	  out.  That is safe for base types and enums; functions of composite types,
+ *	  ranges and the like remember the inside of other types, of whose changes
+ *	  nobody tells us, so they are looked up for each value, as pgoutput does.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "common/shortest_dec.h"
+#include "core/pgtext.h"
+#include "fastpath_private.h"
+#include "utils/date.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
+
+#define SMALL_NUMERIC	64		/* bytes that are copied to the stack */
+
+void
+dbmazz_texts_init(DbmazzTexts *texts, MemoryContext parent)
+{
+	/* an old row and a new one */
+	texts->room = MemoryContextAlloc(parent, 2 * DBMAZZ_MAX_COLUMNS *
+									 DBMAZZ_PGTEXT_ROOM);
+	texts->next = texts->room;
+	texts->cxt = AllocSetContextCreate(parent, "dbmazz fast path texts",
+									   ALLOCSET_DEFAULT_SIZES);
+}
+
+void
+dbmazz_texts_reset(DbmazzTexts *texts)
+{
+	texts->next = texts->room;
+	MemoryContextReset(texts->cxt);
+}
+
+/* Is the type, or are the elements of an array, a base type or an enum? */
+static bool
+is_simple(Oid typid)
+{
+	Oid			element = get_element_type(typid);
+	char		kind = get_typtype(getBaseType(OidIsValid(element) ?
+											   element : typid));
+
+	return kind == TYPTYPE_BASE || kind == TYPTYPE_ENUM;
+}
+
+static DbmazzFastKind
+kind_of(Oid output, Oid typid)
+{
+	static const struct
+	{
+		Oid			output;
+		DbmazzFastKind kind;
+	}			known[] = {
+		{F_TEXTOUT, DBMAZZ_FAST_TEXT},
+		{F_VARCHAROUT, DBMAZZ_FAST_TEXT},
+		{F_BPCHAROUT, DBMAZZ_FAST_TEXT},
+		{F_JSON_OUT, DBMAZZ_FAST_TEXT},
+		{F_BOOLOUT, DBMAZZ_FAST_BOOL},
+		{F_INT2OUT, DBMAZZ_FAST_INT2},
+		{F_INT4OUT, DBMAZZ_FAST_INT4},
+		{F_INT8OUT, DBMAZZ_FAST_INT8},
+		{F_OIDOUT, DBMAZZ_FAST_OID},
+		{F_FLOAT4OUT, DBMAZZ_FAST_FLOAT4},
+		{F_FLOAT8OUT, DBMAZZ_FAST_FLOAT8},
+		{F_NUMERIC_OUT, DBMAZZ_FAST_NUMERIC},
+		{F_DATE_OUT, DBMAZZ_FAST_DATE},
+		{F_TIME_OUT, DBMAZZ_FAST_TIME},
+		{F_TIMESTAMP_OUT, DBMAZZ_FAST_TIMESTAMP},
+		{F_TIMESTAMPTZ_OUT, DBMAZZ_FAST_TIMESTAMPTZ},
+		{F_UUID_OUT, DBMAZZ_FAST_UUID},
+		{F_BYTEAOUT, DBMAZZ_FAST_BYTEA}
+	};
+
+	for (int i = 0; i < lengthof(known); i++)
+	{
+		if (known[i].output == output)
+			return known[i].kind;
+	}
+	return is_simple(typid) ? DBMAZZ_FAST_CACHED : DBMAZZ_FAST_CALL;
+}
+
+void
+dbmazz_texts_column(DbmazzFastColumn *column, Form_pg_attribute att,
+					MemoryContext cxt)
+{
+	bool		is_varlena;
+
+	column->index = att->attnum - 1;
+	column->is_varlena = att->attlen == -1;
+	getTypeOutputInfo(att->atttypid, &column->output, &is_varlena);
+	column->kind = kind_of(column->output, att->atttypid);
+	if (column->kind == DBMAZZ_FAST_CACHED)
+		fmgr_info_cxt(column->output, &column->call, cxt);
+}
+
+static void
+take_bytes(Datum datum, DbmazzValue *value)
+{
+	struct varlena *bytes = PG_DETOAST_DATUM_PACKED(datum);
+
+	value->data = VARDATA_ANY(bytes);
+	value->len = VARSIZE_ANY_EXHDR(bytes);
+}
+
+static Size
+put_bytea(Datum datum, DbmazzValue *value)
+{
+	struct varlena *bytes = PG_DETOAST_DATUM_PACKED(datum);
+	Size		len = VARSIZE_ANY_EXHDR(bytes);
+	char	   *out = palloc(2 * len + 2);
+
+	value->data = out;
+	return dbmazz_pgtext_bytea(out, (unsigned char *) VARDATA_ANY(bytes), len);
+}
+
+/* In the tuple a numeric need not be aligned. */
+static Size
+put_numeric(Datum datum, char *out, DbmazzValue *value)
+{
+	struct varlena *bytes = PG_DETOAST_DATUM_PACKED(datum);
+	Size		len = VARSIZE_ANY_EXHDR(bytes);
+	uint16		small[SMALL_NUMERIC / sizeof(uint16)];
+	void	   *copy = len <= sizeof(small) ? small : palloc(len);
+	Size		room;
+
+	memcpy(copy, VARDATA_ANY(bytes), len);
+	room = dbmazz_pgtext_numeric_room(copy, len);
+	if (room == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("malformed numeric of %zu bytes", len)));
+	if (room > DBMAZZ_PGTEXT_ROOM)
+		value->data = out = palloc(room);
+	return dbmazz_pgtext_numeric(out, copy, len);
+}
+
+static void
+take_output(char *text, DbmazzValue *value)
+{
+	value->data = text;
+	value->len = strlen(text);
+}
+
+static Size
+put_text(DbmazzFastKind kind, Datum datum, char *out, DbmazzValue *value)
+{
+	switch (kind)
+	{
+		case DBMAZZ_FAST_BOOL:
+			*out = DatumGetBool(datum) ? 't' : 'f';
+			return 1;
+		case DBMAZZ_FAST_INT2:
+			return dbmazz_pgtext_integer(out, DatumGetInt16(datum));
+		case DBMAZZ_FAST_INT4:
+			return dbmazz_pgtext_integer(out, DatumGetInt32(datum));
+		case DBMAZZ_FAST_INT8:
+			return dbmazz_pgtext_integer(out, DatumGetInt64(datum));
+		case DBMAZZ_FAST_OID:
+			return dbmazz_pgtext_integer(out, DatumGetObjectId(datum));
+		case DBMAZZ_FAST_FLOAT4:
+			return float_to_shortest_decimal_bufn(DatumGetFloat4(datum), out);
+		case DBMAZZ_FAST_FLOAT8:
+			return double_to_shortest_decimal_bufn(DatumGetFloat8(datum), out);
+		case DBMAZZ_FAST_NUMERIC:
+			return put_numeric(datum, out, value);
+		case DBMAZZ_FAST_DATE:
+			return dbmazz_pgtext_date(out, DatumGetDateADT(datum));
+		case DBMAZZ_FAST_TIME:
+			return dbmazz_pgtext_time(out, DatumGetTimeADT(datum));
+		case DBMAZZ_FAST_TIMESTAMP:
+			return dbmazz_pgtext_timestamp(out, DatumGetTimestamp(datum),
+										   false);
+		case DBMAZZ_FAST_TIMESTAMPTZ:
+			return dbmazz_pgtext_timestamp(out, DatumGetTimestampTz(datum),
+										   true);
+		case DBMAZZ_FAST_UUID:
+			return dbmazz_pgtext_uuid(out, DatumGetUUIDP(datum)->data);
+		case DBMAZZ_FAST_BYTEA:
+			return put_bytea(datum, value);
+		default:
+			pg_unreachable();
+	}
+}
+
+void
+dbmazz_texts_value(DbmazzTexts *texts, DbmazzFastColumn *column, Datum datum,
+				   DbmazzValue *value)
+{
+	MemoryContext old = MemoryContextSwitchTo(texts->cxt);
+
+	if (column->kind == DBMAZZ_FAST_TEXT)
+		take_bytes(datum, value);
+	else if (column->kind == DBMAZZ_FAST_CACHED)
+		take_output(OutputFunctionCall(&column->call, datum), value);
+	else if (column->kind == DBMAZZ_FAST_CALL)
+		take_output(OidOutputFunctionCall(column->output, datum), value);
+	else
+	{
+		value->data = texts->next;
+		value->len = put_text(column->kind, datum, texts->next, value);
+		texts->next += DBMAZZ_PGTEXT_ROOM;
+	}
+	MemoryContextSwitchTo(old);
+}

@@ -14,6 +14,7 @@
 #include "catalog/pg_publication.h"
 #include "catalog/pg_publication_rel.h"
 #include "compat.h"
+#include "debug_point.h"
 #include "fastpath.h"
 #include "fastpath_private.h"
 #include "guc.h"
@@ -354,6 +355,7 @@ dbmazz_fastpath_take(DbmazzFastPath *fast, Relation relation,
 	}
 	if (kind != 'D')
 		fill(fast, table, tupdesc, new, &parser->new_tuple);
+	DBMAZZ_DEBUG_POINT("fast_path");
 	return !fast->is_expected;
 }
 

@@ -33,6 +33,7 @@ sub start_new
 		PostgreSQL::Test::Utils::slurp_file(dirname(__FILE__) . '/../../dbmazz.conf'));
 	$self->append_conf('postgresql.conf', "log_statement = 'ddl'\n");
 	$self->set_destination($options{sandbox}, $options{database}) if $options{sandbox};
+	$self->append_conf('postgresql.conf', "dbmazz.fast_path = $ENV{DBMAZZ_FAST_PATH}\n") if $ENV{DBMAZZ_FAST_PATH};
 	$self->append_conf('postgresql.conf', $options{conf}) if $options{conf};
 	if ($options{start} // 1)
 	{

@@ -32,6 +32,7 @@ ALL = {
     "csv": "rows as CSV",
     "audit": "audit columns",
     "soft": "soft deletes, which need audit columns",
+    "fast_path": "the fast path, half of the time compared with pgoutput change by change; else it is off",
     "savepoints": "savepoints, released and rolled back",
     "subtransactions": "many of them in a transaction, and exceptions",
     "prepared": "prepared transactions",

@@ -19,7 +19,7 @@ SHOWN = 20
 SESSIONS = 4
 SUFFERING = 6
 # settings that a line about a seed should name
-FORMS = ("unrepresentable", "starrocks_compression", "starrocks_format", "delete_mode", "audit_columns")
+FORMS = ("unrepresentable", "starrocks_compression", "starrocks_format", "delete_mode", "audit_columns", "fast_path")
 
 
 def settings_of(seed, features):
@@ -53,6 +53,8 @@ def settings_of(seed, features):
         server["dbmazz.delete_mode"] = "soft"
     if rng.random() < 0.3 and "audit" in features or soft:
         server["dbmazz.audit_columns"] = "on"
+    fast = rng.choice(["on", "verify"])
+    pipeline["fast_path"] = fast if "fast_path" in features else "off"
     return server, pipeline
 
 

@@ -158,7 +158,7 @@ uninstall-sinks:
 
 # ---- checks ----------------------------------------------------------------
 
-.PHONY: help unit fuzz bench oracle chaos lint format docs dev dev-stop
+.PHONY: help unit fuzz bench oracle chaos soak lint format docs dev dev-stop
 installcheck:
 	PG_CONFIG='$(PG_CONFIG)' $(srcdir)/test/lib/pg_regress.sh regress $(REGRESS)
 	PG_CONFIG='$(PG_CONFIG)' $(srcdir)/test/lib/pg_regress.sh isolation $(ISOLATION)
@@ -186,6 +186,10 @@ chaos:
 		$(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED)) $(if $(LENGTH),--seconds $(LENGTH)) \
 		$(if $(LIMIT),--limit $(LIMIT)) $(if $(DELIVERY),--delivery $(DELIVERY)) \
 		$(if $(RECOVERY),--recovery $(RECOVERY))
+
+soak:
+	$(srcdir)/test/chaos/start $(if $(PG),--pg $(PG)) $(if $(KEEP),--keep) $(if $(SEED),--seed $(SEED)) \
+		$(if $(DELIVERY),--delivery $(DELIVERY)) --soak $(or $(MINUTES),30)
 
 lint: all
 	$(srcdir)/test/lint/run
@@ -215,6 +219,8 @@ help:
 	@echo "make chaos         rounds in which everything breaks, compared with the target: ROUNDS=20, SEED=,"
 	@echo "                   LENGTH=seconds of each, LIMIT=minutes, PG=17, DELIVERY=exactly_once, KEEP=1;"
 	@echo "                   RECOVERY=50 measures how long workers that were ended take to come back"
+	@echo "make soak          a steady load, and whether the memory of dbmazz's processes grows: MINUTES=30,"
+	@echo "                   SEED=, PG=17, DELIVERY=exactly_once, KEEP=1"
 	@echo "make lint          layers, limits, exports, shell scripts, documentation of settings"
 	@echo "make docs          write the README's tables of types from the C table"
 	@echo "make format        indent the C sources (needs pg_bsd_indent)"

@@ -522,7 +522,7 @@ dbmazz_stop_pipeline(PG_FUNCTION_ARGS)
 		PG_RETURN_VOID();
 	}
 	dbmazz_catalog_enable_pipeline(row->id, row->uid, false);
-	dbmazz_guard_at_commit(DBMAZZ_AT_COMMIT_RESCAN, row->id, NULL);
+	dbmazz_guard_at_commit(DBMAZZ_AT_COMMIT_STOP, row->id, NULL);
 	PG_RETURN_VOID();
 }
 

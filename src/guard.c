@@ -24,18 +24,25 @@
 #include "catalog/dependency.h"
 #include "catalog/objectaccess.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_database.h"
 #include "catalog/pg_extension.h"
 #include "commands/extension.h"
 #include "guard.h"
 #include "miscadmin.h"
+#include "pgstat.h"
 #include "replication/slot.h"
 #include "shmem.h"
 #include "slot.h"
+#include "storage/latch.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#define LEAVE_TIMEOUT_MS	5000
+#define LEAVE_STEP_MS		10
 
 typedef struct Action
 {
@@ -98,6 +105,12 @@ do_after_commit(const Action *action)
 	p = dbmazz_pipeline_find(MyDatabaseId, action->id);
 	if (p != NULL && action->what == DBMAZZ_AT_COMMIT_RECONFIGURE)
 		pg_atomic_fetch_add_u32(&p->config_changed, 1);
+	if (p != NULL && action->what == DBMAZZ_AT_COMMIT_STOP)
+	{
+		/* looks that have begun before may have read that it should run */
+		p->wanted = false;
+		dbmazz_shmem->kept_out++;
+	}
 	if (p != NULL && action->what == DBMAZZ_AT_COMMIT_RESTART)
 	{
 		DbmazzState state = dbmazz_pipeline_state(p);
@@ -209,11 +222,58 @@ dbmazz_guard_has_switched(int id)
 	{
 		Action	   *action = lfirst(lc);
 
-		if (action->id == id && (action->what == DBMAZZ_AT_COMMIT_RESCAN ||
+		if (action->id == id && (action->what == DBMAZZ_AT_COMMIT_STOP ||
 								 action->what == DBMAZZ_AT_COMMIT_RESTART))
 			return true;
 	}
 	return false;
+}
+
+/* ---- DROP DATABASE ------------------------------------------------------ */
+
+/* Is a pipeline of this database about to leave, and none there that stays? */
+static bool
+is_being_left(Oid dboid)
+{
+	int			nleaving = 0;
+	int			nstaying = 0;
+	int			i;
+
+	LWLockAcquire(dbmazz_registry_lock(), LW_SHARED);
+	for (i = 0; i < dbmazz_shmem->npipelines; i++)
+	{
+		DbmazzPipeline *p = &dbmazz_shmem->pipelines[i];
+
+		if (!p->in_use || p->dboid != dboid)
+			continue;
+		if (p->wanted)
+			nstaying++;
+		else
+			nleaving++;
+	}
+	LWLockRelease(dbmazz_registry_lock());
+	return nleaving > 0 && nstaying == 0;
+}
+
+/*
+ * For sessions that are still there the server waits some seconds, but not for a
+ * slot that is in use.  So let decoders that are on their way out give theirs back.
+ * What does not leave in time, or runs, is refused by the server.
+ */
+static void
+wait_for_leaving(Oid dboid)
+{
+	TimestampTz deadline =
+		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LEAVE_TIMEOUT_MS);
+
+	while (is_being_left(dboid) && GetCurrentTimestamp() < deadline)
+	{
+		(void) WaitLatch(MyLatch,
+						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 LEAVE_STEP_MS, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
 }
 
 /* ---- DROP EXTENSION ----------------------------------------------------- */
@@ -306,6 +366,8 @@ object_access(ObjectAccessType access, Oid classId, Oid objectId, int subId,
 		prev_object_access_hook(access, classId, objectId, subId, arg);
 	if (access != OAT_DROP || subId != 0)
 		return;
+	if (classId == DatabaseRelationId && dbmazz_shmem != NULL)
+		wait_for_leaving(objectId);
 	if (classId == RelationRelationId && is_pipeline_table(objectId))
 		refuse_while_slots_exist(objectId);
 	if (classId == ExtensionRelationId && dbmazz_shmem != NULL &&

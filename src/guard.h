@@ -8,7 +8,7 @@
 
 typedef enum DbmazzAtCommit
 {
-	DBMAZZ_AT_COMMIT_RESCAN,	/* the launcher looks at this database */
+	DBMAZZ_AT_COMMIT_STOP,		/* its life ends */
 	DBMAZZ_AT_COMMIT_RESTART,	/* it begins a new life, at once */
 	DBMAZZ_AT_COMMIT_RECONFIGURE,	/* its workers read its settings again */
 	DBMAZZ_AT_COMMIT_DROP_SLOT	/* its slot goes */

@@ -28,7 +28,7 @@
 #include "utils/memutils.h"
 #include "worker.h"
 
-#define LAST_LOCK_TIMEOUT	"1s"
+#define LAST_LOCK_TIMEOUT	"100ms"	/* a shutdown waits for us */
 
 PGDLLEXPORT void dbmazz_shipper_main(Datum arg);
 

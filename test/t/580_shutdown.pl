@@ -1,89 +1,101 @@
-# A shutdown never waits for the target: frozen, slow, or at an address that takes
-# no connection.
+# A good guest, whatever the target does: frozen, slow or gone, it holds up neither a
+# shutdown nor other databases nor vacuum.
 
 use strict;
 use warnings;
 
-use IO::Socket::INET;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use Time::HiRes ();
 
+use dbmazz::Guest;
 use dbmazz::Load;
 use dbmazz::Sandbox;
 
 my $target = dbmazz::Sandbox->new;
-my $node = loaded_node('main', $target);
+my $node = loaded_node('main', $target, conf => <<~'CONF');
+	dbmazz.pipeline_buffer_size = 512kB
+	CONF
 
-sub stops_quickly
-{
-	my ($name) = @_;
-	my $start = Time::HiRes::time();
-	$node->stop('fast');
-	my $seconds = Time::HiRes::time() - $start;
-	cmp_ok($seconds, '<', 3, sprintf '%s: the server stops in %.1f s', $name, $seconds);
-	return;
-}
+sub change { $node->safe_psql('postgres', 'UPDATE accounts SET n = n + 1 WHERE id <= 100'); return }
 
-# The shipper has sockets open and waits.
-sub wait_for_request
+# The shipper has something to send.
+sub wait_for_batches
 {
-	$node->safe_psql('postgres', 'UPDATE accounts SET n = n + 1');
 	return $node->poll_query_until('postgres',
-		q(SELECT buffered_batches > 0 FROM dbmazz.stat_pipeline WHERE name = 'p'));
+		q(SELECT state <> 'starting' AND buffered_batches > 0 FROM dbmazz.stat_pipeline)) || die 'nothing to send';
 }
 
-# It hangs with its sockets open.
-$target->freeze;
-wait_for_request();
-stops_quickly('a frozen target');
+# ---- the target does what it should ------------------------------------------------------
 
-# From the start on: nothing has ever been answered.
+guest_in($node, 'idle', sub { all_rows_equal($node, $target, 'before it') });
 $node->start;
-$node->poll_query_until('postgres',
-	q(SELECT state = 'streaming' AND buffered_batches > 0 FROM dbmazz.stat_pipeline WHERE name = 'p'));
-stops_quickly('a frozen target, after a start');
+
+my $load;
+guest_in($node, 'under load', sub {
+	$load = start_load($node);
+	my $before = $node->safe_psql('postgres', 'SELECT rows FROM dbmazz.stat_pipeline');
+	$node->poll_query_until('postgres', "SELECT rows > $before + 200 FROM dbmazz.stat_pipeline") or die 'no load';
+}, may_have_xmin => 1);
+stop_load($load);
+$node->start;
+all_rows_equal($node, $target, 'after load');
+
+# ---- it hangs with its sockets open --------------------------------------------------------
+
+guest_in($node, 'a frozen target', sub { $target->freeze; change(); wait_for_batches() });
+$node->start;
+guest_in($node, 'a frozen target that has never answered', \&wait_for_batches);
+$node->start;
+
+# More than the buffer takes, while nothing leaves.
+guest_in($node, 'no room in the buffer', sub {
+	$node->safe_psql('postgres',
+		q(INSERT INTO accounts SELECT g, 0, repeat('x', 200) FROM generate_series(10001, 15000) g));
+	$node->poll_query_until('postgres', q(SELECT EXISTS (SELECT FROM pg_stat_activity
+		WHERE backend_type = 'dbmazz decoder' AND wait_event IN ('DbmazzDecoderSpace', 'Extension'))
+		AND (SELECT buffered_bytes > 300000 FROM dbmazz.stat_pipeline))) or die 'there is room';
+});
 $target->thaw;
 $node->start;
+$node->safe_psql('postgres', 'DELETE FROM accounts WHERE id > 10000');
 all_rows_equal($node, $target, 'after the thaw');
 
-# The body goes out slowly, or the answer is long in coming.
-for my $fault ({ fault => 'hold' }, { fault => 'slow_read', bytes_per_second => 100 },
-	{ fault => 'be_no_continue', seconds => 20 }, { fault => 'fe_delay', seconds => 20 })
+# ---- the body goes out slowly, or an answer is long in coming ------------------------------
+
+for my $fault (
+	{ fault => 'hold' },
+	{ fault => 'slow_read', bytes_per_second => 100 },
+	{ fault => 'be_no_continue', seconds => 20 },
+	{ fault => 'fe_delay', seconds => 20 },
+	{ fault => 'slow_commit', ms => 20000 })
 {
-	$target->fault(%$fault, count => 1);
-	my $last = $target->ask(GET => 'loads')->{last};
-	wait_for_request();
-	$target->wait_until('the fault', sub { !@{ $target->ask(GET => 'faults')->{faults} } });
-	stops_quickly($fault->{fault});
+	guest_in($node, $fault->{fault}, sub {
+		$target->fault(%$fault, count => 1);
+		change();
+		wait_for_batches();
+		$target->wait_until('the fault', sub { !@{ $target->ask(GET => 'faults')->{faults} } });
+	});
 	$target->clear_faults;
 	$node->start;
 	all_rows_equal($node, $target, "after $fault->{fault}");
 }
 
-# A listener whose queue is full takes no connection: the last ones hang.
-my $hole = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1', Proto => 'tcp') or die "listen: $!";
-my $port = $hole->sockport;
-my @fill;
-for (1 .. 8)
-{
-	my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port, Proto => 'tcp', Timeout => 1)
-	  or last;
-	push @fill, $socket;
-}
-ok(@fill < 8, 'the black hole takes no more connections');
-$node->safe_psql('postgres', "SELECT dbmazz.create_pipeline('h', slot => 'h', copy => false)");
-$node->append_conf('postgresql.conf', "dbmazz.starrocks_url = 'http://127.0.0.1:$port'\n");
-$node->reload;
-$node->run_pipeline('postgres', 'h');
-$node->safe_psql('postgres', 'UPDATE accounts SET n = n + 1');
-$node->poll_query_until('postgres',
-	q(SELECT buffered_batches > 0 FROM dbmazz.stat_pipeline WHERE name = 'h'));
-stops_quickly('a black hole');
-close $_ for @fill, $hole;
+# ---- it is not there ------------------------------------------------------------------------
 
-$node->append_conf('postgresql.conf', "dbmazz.starrocks_url = '" . $target->url . "'\n");
+$target->stop;
+$node->adjust_conf('postgresql.conf', 'dbmazz.retry_max_delay', '1h');
+$node->adjust_conf('postgresql.conf', 'dbmazz.retry_min_delay', '1h');
+$node->reload;
+guest_in($node, 'a target that is down, long before the next try', sub {
+	change();
+	$node->wait_for_state('postgres', 'p', 'retrying');
+});
+
+$target->start;
+$node->adjust_conf('postgresql.conf', 'dbmazz.retry_max_delay', '300ms');
+$node->adjust_conf('postgresql.conf', 'dbmazz.retry_min_delay', '20ms');
 $node->start;
 all_rows_equal($node, $target, 'at the end');
+unlike(slurp_file($node->logfile), qr/TRAP|PANIC|terminated by signal/, 'nothing has crashed');
 $node->stop;
 done_testing();

@@ -11,7 +11,7 @@ import traceback
 
 from teststand import StandError
 
-from . import load, recovery
+from . import load, recovery, soak
 from .schedule import Schedule
 from .world import World
 
@@ -32,6 +32,8 @@ def parse(argv):
     parser.add_argument("--delivery", default="at_least_once", choices=["at_least_once", "exactly_once"])
     parser.add_argument("--recovery", type=int, default=0, metavar="N",
                         help="instead of rounds, end each worker N times and measure how long it takes to recover")
+    parser.add_argument("--soak", type=float, default=0, metavar="MINUTES",
+                        help="instead of rounds, a steady load without faults: does the memory of the processes grow?")
     parser.add_argument("--state", metavar="FILE", help="rounds that are done; they are not run again")
     parser.add_argument("--keep", action="store_true", help="keep files")
     parser.add_argument("--keep-bad", action="store_true", help="keep files of rounds that failed")
@@ -163,6 +165,8 @@ def main():
             options.template = os.path.join(directory, "data")
             if options.recovery:
                 return 0 if recovery.measure(options) else 1
+            if options.soak:
+                return 0 if soak.soak(options) else 1
             runner = Runner(options)
             runner.run()
     except StandError as why:

@@ -5,13 +5,15 @@
  * NOTES
  *	  NAMES in the environment is "name=number,number;name=number ..."; other
  *	  names are looked up as ever.  Reads a file instead where it begins with '@',
- *	  so that names can change.
+ *	  so that names can change.  Looking for a name whose number is "hang" takes
+ *	  minutes.
  */
 #include <dlfcn.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef int (*Lookup) (const char *name, const char *service,
 					   const struct addrinfo *hints, struct addrinfo **result);
@@ -59,6 +61,8 @@ getaddrinfo(const char *name, const char *service,
 		int			error;
 
 		snprintf(number, sizeof(number), "%.*s", (int) n, p);
+		if (strcmp(number, "hang") == 0)
+			sleep(600);
 		error = real(number, service, hints, tail);
 		if (error != 0)
 			return error;

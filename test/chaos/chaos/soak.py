@@ -30,7 +30,8 @@ class Ddl(load.Session):
         rng = self.rng
         kind = rng.randrange(8)
         if kind < 3:
-            self.execute(f"INSERT INTO again SELECT g, '{self.text(2000)}' FROM generate_series(1, {rng.randint(1, 50)}) g"
+            self.execute(f"INSERT INTO again SELECT g, '{self.text(2000)}'"
+                         f" FROM generate_series(1, {rng.randint(1, 50)}) g"
                          " ON CONFLICT (id) DO UPDATE SET note = excluded.note")
         elif kind == 3:
             # another table under the old name
@@ -99,8 +100,8 @@ class Watch:
             per_minute = slope(counted)
             sizes = [size for _, size in counted]
             allowed = ALLOWED_KB / minutes + ALLOWED_KB_PER_MINUTE
-            print(f"{role}: {per_minute:+.1f} kB/min in {minutes:.1f} min ({len(counted)} looks; {allowed:.1f} allowed),"
-                  f" {sizes[0]} kB to {sizes[-1]} kB, least {min(sizes)}, most {max(sizes)}", flush=True)
+            print(f"{role}: {per_minute:+.1f} kB/min in {minutes:.1f} min ({len(counted)} looks; {allowed:.1f}"
+                  f" allowed), {sizes[0]} kB to {sizes[-1]} kB, least {min(sizes)}, most {max(sizes)}", flush=True)
             if per_minute > allowed and self.minutes >= LEAST:
                 found.append(f"the {role} grows")
         return found

@@ -53,6 +53,7 @@ OBJS = $(CORE_OBJS) \
 	src/relation_sets.o \
 	src/relation_now.o \
 	src/batcher_keys.o \
+	src/batcher_control.o \
 	src/unfit.o \
 	src/batcher.o \
 	src/changes.o \
@@ -63,6 +64,7 @@ OBJS = $(CORE_OBJS) \
 	src/shipper_split.o \
 	src/shipper_stop.o \
 	src/shipper_dead.o \
+	src/shipper_unfit.o \
 	src/shipper_replay.o \
 	src/shipper_reread.o \
 	src/shipper_label.o \

@@ -146,8 +146,12 @@ CREATE TABLE dbmazz.dead_letter (
 	error		text,
 	detail		text,
 	created_at	timestamptz NOT NULL DEFAULT now(),
-	UNIQUE (pipeline, target, lsn, sequence)
+	old_wal		boolean NOT NULL DEFAULT false
 );
+
+/* Those from before a repair have their places in another WAL. */
+CREATE UNIQUE INDEX dead_letter_place ON dbmazz.dead_letter
+	(pipeline, target, lsn, sequence) WHERE NOT old_wal;
 
 /*
  * Labels that pipelines which are gone, or went on elsewhere, may have used at a
@@ -169,7 +173,9 @@ CREATE TABLE dbmazz.dropped_lanes (
 CREATE TABLE dbmazz.replay_request (
 	id			bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	pipeline	integer NOT NULL REFERENCES dbmazz.pipeline ON DELETE CASCADE,
-	target		text NOT NULL
+	target		text NOT NULL,
+	requested_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+	waits_for	text
 );
 
 /* Rows that somebody has given up, for ever; never dumped. */
@@ -421,10 +427,16 @@ SELECT p.id AS pipeline_id,
 	(SELECT count(*) FROM dbmazz.dead_letter d
 	 WHERE d.pipeline = p.id AND d.target = coalesce(t.target, g.target))
 		AS dead_letters,
+	r.replay_requested_at,
+	r.replay_waits_for,
 	coalesce(t.updated_at, g.since) AS updated_at
 FROM dbmazz.pipeline_tables t
 FULL JOIN dbmazz.gaps g ON g.pipeline = t.pipeline AND g.target = t.target
 JOIN dbmazz.pipeline p ON p.id = coalesce(t.pipeline, g.pipeline)
+LEFT JOIN (SELECT pipeline, target, min(requested_at) AS replay_requested_at,
+				max(waits_for) AS replay_waits_for
+		   FROM dbmazz.replay_request GROUP BY pipeline, target) r
+	ON r.pipeline = p.id AND r.target = coalesce(t.target, g.target)
 CROSS JOIN (SELECT CASE WHEN pg_catalog.pg_is_in_recovery()
 				THEN pg_catalog.pg_last_wal_replay_lsn()
 				ELSE pg_catalog.pg_current_wal_flush_lsn() END) w (lsn);
@@ -445,7 +457,8 @@ SELECT d.id,
 	d.sequence,
 	d.error,
 	d.detail,
-	d.created_at
+	d.created_at,
+	d.old_wal
 FROM dbmazz.dead_letter d
 JOIN dbmazz.pipeline p ON p.id = d.pipeline
 WHERE pg_catalog.pg_has_role(p.owner, 'USAGE');

@@ -31,7 +31,6 @@
 #define BATCH_SHARE		4		/* a batch may take 1/4 of the reservation */
 #define MAX_CHANGES		(UINT32_MAX / 2 - 1)	/* of which the rows have numbers */
 
-static DbmazzSegment *alloc_segment(void *arg, uint32 *index);
 static void seal(DbmazzBatcher *b, DbmazzOpenBatch *ob);
 static long seal_due(DbmazzBatcher *b, const DbmazzRelation *except);
 
@@ -103,8 +102,8 @@ more_will_be_free(DbmazzBatcher *b)
 	return dbmazz_queue_nfree(b->p) + held < b->p->nsegments;
 }
 
-static DbmazzSegment *
-alloc_segment(void *arg, uint32 *index)
+DbmazzSegment *
+dbmazz_batcher_segment(void *arg, uint32 *index)
 {
 	DbmazzBatcher *b = arg;
 
@@ -154,11 +153,11 @@ discard(DbmazzBatcher *b, DbmazzOpenBatch *ob)
 	pfree(ob);
 }
 
-/* Seal it, and remember it as the last one of the table. */
-static void
-hand_over(DbmazzBatcher *b, DbmazzRelation *rel,
-		  const DbmazzBatchWriter *writer, XLogRecPtr last_commit_lsn,
-		  uint32 last_sequence, TimestampTz last_commit_time)
+void
+dbmazz_batcher_hand_over(DbmazzBatcher *b, DbmazzRelation *rel,
+						 const DbmazzBatchWriter *writer,
+						 XLogRecPtr last_commit_lsn, uint32 last_sequence,
+						 TimestampTz last_commit_time)
 {
 	DbmazzBatch *batch = dbmazz_queue_batch(writer->head);
 
@@ -184,8 +183,8 @@ seal(DbmazzBatcher *b, DbmazzOpenBatch *ob)
 	ob->set->open = NULL;
 	rel->nopen--;
 	dbmazz_batcher_forget_keys(rel);
-	hand_over(b, rel, &ob->writer, ob->last_commit_lsn, ob->last_sequence,
-			  ob->last_commit_time);
+	dbmazz_batcher_hand_over(b, rel, &ob->writer, ob->last_commit_lsn,
+							 ob->last_sequence, ob->last_commit_time);
 	pfree(ob);
 }
 
@@ -206,8 +205,8 @@ dbmazz_batcher_seal_relation(void *batcher, DbmazzRelation *rel)
 		seal(b, rel->reread.open);
 }
 
-static void
-seal_all(DbmazzBatcher *b)
+void
+dbmazz_batcher_seal_all(DbmazzBatcher *b)
 {
 	while (!dlist_is_empty(&b->open))
 		dbmazz_batcher_seal_relation(b,
@@ -215,12 +214,8 @@ seal_all(DbmazzBatcher *b)
 														&b->open)->rel);
 }
 
-/*
- * Seal what else goes to the target of a set that has no open batch: other column
- * sets, and a table that had the name before.
- */
-static void
-seal_target(DbmazzBatcher *b, const DbmazzColumnSet *set)
+void
+dbmazz_batcher_seal_target(DbmazzBatcher *b, const DbmazzColumnSet *set)
 {
 	const char *target = dbmazz_desc_text(set->desc, set->desc->target);
 	bool		again = true;
@@ -258,7 +253,8 @@ open_batch(DbmazzBatcher *b, DbmazzRelation *rel, DbmazzColumnSet *set)
 	ob->set = set;
 	ob->opened_at = GetCurrentTimestamp();
 	b->opening = &ob->writer;
-	status = dbmazz_batch_begin(&ob->writer, alloc_segment, b, set->desc);
+	status = dbmazz_batch_begin(&ob->writer, dbmazz_batcher_segment, b,
+								set->desc);
 	b->opening = NULL;
 	if (status != DBMAZZ_OK)
 	{
@@ -275,18 +271,12 @@ open_batch(DbmazzBatcher *b, DbmazzRelation *rel, DbmazzColumnSet *set)
 	return DBMAZZ_OK;
 }
 
-static bool
-is_csv(const DbmazzColumnSet *set)
-{
-	return (set->desc->flags & DBMAZZ_TABLE_CSV) != 0;
-}
-
 static DbmazzStatus
 encode(DbmazzBatchWriter *writer, const DbmazzColumnSet *set,
 	   const DbmazzRowSource *source, DbmazzRowOp op, DbmazzRowKey *key,
 	   DbmazzError *err)
 {
-	if (is_csv(set))
+	if (dbmazz_is_csv(set))
 		return op == DBMAZZ_ROW_DELETE ?
 			dbmazz_csv_delete(writer, set->plan, source, key, err) :
 			dbmazz_csv_upsert(writer, set->plan, source, key, err);
@@ -365,7 +355,7 @@ write_row(DbmazzBatcher *b, DbmazzRelation *rel, DbmazzColumnSet *set,
 	status = try_row(b, rel, set, source, op);
 	if (status == DBMAZZ_ERR_NO_SPACE)
 	{
-		seal_all(b);
+		dbmazz_batcher_seal_all(b);
 		status = try_row(b, rel, set, source, op);
 		if (status == DBMAZZ_ERR_NO_SPACE)
 			too_large(b);
@@ -409,10 +399,10 @@ dbmazz_batcher_row(DbmazzBatcher *batcher, DbmazzRelation *rel,
 	if (rel->has_skipped && dbmazz_batcher_skips(batcher, rel))
 		return;
 	/* the batches of both encodings are sealed in order, as those of sets are */
-	if (is_csv(set) && !dbmazz_csv_can_carry(set->plan, source))
+	if (dbmazz_is_csv(set) && !dbmazz_csv_can_carry(set->plan, source))
 		set = dbmazz_relation_fallback(rel, set);
 	if (batcher->exactly_once && set->open == NULL)
-		seal_target(batcher, set);
+		dbmazz_batcher_seal_target(batcher, set);
 	dbmazz_batcher_note_key(batcher, rel, set, source);
 	status = write_row(batcher, rel, set, source, op);
 	if (status == DBMAZZ_OK)
@@ -426,71 +416,11 @@ dbmazz_batcher_row(DbmazzBatcher *batcher, DbmazzRelation *rel,
 	if (batcher->error.column > 0)
 		dbmazz_unfit_describe(&batcher->error, set, source,
 							  batcher->final_lsn);
-	dbmazz_batcher_stop(batcher, rel, &batcher->error);
-}
-
-/* ---- control batches ------------------------------------------------------ */
-
-/* One attempt to make one; on failure nothing of it is left. */
-static DbmazzStatus
-try_control(DbmazzBatcher *b, DbmazzRelation *rel, DbmazzBatchWriter *writer,
-			const void *data, Size len)
-{
-	DbmazzStatus status;
-
-	b->opening = writer;
-	status = dbmazz_batch_begin(writer, alloc_segment, b, rel->full.desc);
-	if (status == DBMAZZ_OK && len > 0)
-		status = dbmazz_row_begin(writer);
-	if (status == DBMAZZ_OK && len > 0)
-		status = dbmazz_row_put(writer, data, len);
-	b->opening = NULL;
-	if (status != DBMAZZ_OK)
-		dbmazz_queue_free_chain(b->p, writer->head);
-	return status;
-}
-
-/*
- * Put a batch that is no load behind all that the table has open.  'data', if
- * there is any, is its only row.
- */
-static void
-put_control(DbmazzBatcher *b, DbmazzRelation *rel, DbmazzBatchKind kind,
-			const void *data, Size len)
-{
-	DbmazzBatchWriter writer = {0};
-
-	dbmazz_batcher_seal_relation(b, rel);
-	if (b->exactly_once)
-		seal_target(b, &rel->full);
-	if (try_control(b, rel, &writer, data, len) != DBMAZZ_OK)
-	{
-		seal_all(b);
-		if (try_control(b, rel, &writer, data, len) != DBMAZZ_OK)
-			elog(ERROR, "could not begin a batch");
-	}
-	dbmazz_queue_open(b->p, writer.head, kind, rel->relid, b->final_lsn,
-					  b->commit_time);
-	if (len > 0)
-		dbmazz_row_end(&writer, DBMAZZ_ROW_INSERT, 0, 0, b->final_lsn,
-					   b->sequence);
-	hand_over(b, rel, &writer, b->final_lsn, b->sequence, b->commit_time);
-}
-
-void
-dbmazz_batcher_truncate(DbmazzBatcher *batcher, DbmazzRelation *rel)
-{
-	put_control(batcher, rel, DBMAZZ_BATCH_TRUNCATE, NULL, 0);
-}
-
-void
-dbmazz_batcher_stop(DbmazzBatcher *batcher, DbmazzRelation *rel,
-					const DbmazzError *error)
-{
-	if (rel->stopped)
+	if (status == DBMAZZ_ERR_UNREPRESENTABLE &&
+		pg_atomic_read_u32(&batcher->p->keeps_bad_rows) != 0 &&
+		dbmazz_batcher_keep(batcher, rel, set, source, op))
 		return;
-	rel->stopped = true;
-	put_control(batcher, rel, DBMAZZ_BATCH_STOP, error, sizeof(*error));
+	dbmazz_batcher_stop(batcher, rel, &batcher->error);
 }
 
 /* ---- time ---------------------------------------------------------------- */

@@ -47,6 +47,43 @@ extern void dbmazz_batcher_note_key(DbmazzBatcher *b, DbmazzRelation *rel,
 									DbmazzColumnSet *set,
 									const DbmazzRowSource *source);
 
+static inline bool
+dbmazz_is_csv(const DbmazzColumnSet *set)
+{
+	return (set->desc->flags & DBMAZZ_TABLE_CSV) != 0;
+}
+
+/*
+ * A segment, for writers ('arg' is the batcher).  May wait for one; NULL if none
+ * will be free by itself.
+ */
+extern DbmazzSegment *dbmazz_batcher_segment(void *arg, uint32 *index);
+
+/* Seal a batch, and remember it as the last one of the table. */
+extern void dbmazz_batcher_hand_over(DbmazzBatcher *b, DbmazzRelation *rel,
+									 const DbmazzBatchWriter *writer,
+									 XLogRecPtr last_commit_lsn,
+									 uint32 last_sequence,
+									 TimestampTz last_commit_time);
+
+extern void dbmazz_batcher_seal_all(DbmazzBatcher *b);
+
+/*
+ * Seal what else goes to the target of a set that has no open batch: other column
+ * sets, and a table that had the name before.
+ */
+extern void dbmazz_batcher_seal_target(DbmazzBatcher *b,
+									   const DbmazzColumnSet *set);
+
+/*
+ * Hand a row that cannot be sent, because of b->error, over to the shipper, which
+ * keeps it in the dead letters: in the order of the table's rows, for later
+ * changes of its key follow it there.  False if there is not as much space.
+ */
+extern bool dbmazz_batcher_keep(DbmazzBatcher *b, DbmazzRelation *rel,
+								DbmazzColumnSet *set,
+								const DbmazzRowSource *source, DbmazzRowOp op);
+
 /* A batch of the table is gone: what is known of keys does not hold any more. */
 extern void dbmazz_batcher_forget_keys(DbmazzRelation *rel);
 

@@ -36,7 +36,8 @@ insert_letter(int32 id, const DbmazzDeadLetter *letter, const char *row_form)
 					 "relation, source, lsn, sequence, op, key, \"row\", error, "
 					 "detail) VALUES ($1, $2, $3::oid, $4, $5, $6, $7, "
 					 "$8::json, %s, $10, $11) "
-					 "ON CONFLICT (pipeline, target, lsn, sequence) DO NOTHING",
+					 "ON CONFLICT (pipeline, target, lsn, sequence) "
+					 "WHERE NOT old_wal DO NOTHING",
 					 row_form);
 	query_begin(&q);
 	add_int(&q, id);
@@ -116,7 +117,8 @@ dbmazz_catalog_dead_keys(int32 id)
 
 	query_begin(&q);
 	add_int(&q, id);
-	n = run(&q, "SELECT target, key::text, lsn, sequence "
+	n = run(&q, "SELECT target, key::text, "
+			"CASE WHEN old_wal THEN '0/0' ELSE lsn END, sequence "
 			"FROM dbmazz.dead_letter WHERE pipeline = $1 ORDER BY id",
 			SPI_OK_SELECT);
 	for (i = 0; i < n; i++)
@@ -218,7 +220,7 @@ dbmazz_catalog_skipped_rows(int32 id, XLogRecPtr lsn)
 /* ---- letters that are to be sent again -------------------------------------- */
 
 int64
-dbmazz_catalog_request_replay(int32 id, const char *target)
+dbmazz_catalog_request_replay(int32 id, const char *target, int64 *nkeyless)
 {
 	Statement	q;
 	uint64		n;
@@ -228,14 +230,19 @@ dbmazz_catalog_request_replay(int32 id, const char *target)
 	query_begin(&q);
 	add_int(&q, id);
 	add_text(&q, target);
-	n = run(&q, "WITH letters AS (SELECT target, count(*) AS n "
+	n = run(&q, "WITH letters AS (SELECT target, count(key) AS n, "
+			"count(*) - count(key) AS keyless "
 			"FROM dbmazz.dead_letter WHERE pipeline = $1 "
-			"AND key IS NOT NULL AND ($2 IS NULL OR target = $2) GROUP BY target), "
+			"AND ($2 IS NULL OR target = $2) GROUP BY target), "
 			"requests AS (INSERT INTO dbmazz.replay_request (pipeline, target) "
-			"SELECT $1, target FROM letters) "
-			"SELECT n FROM letters", SPI_OK_SELECT);
+			"SELECT $1, target FROM letters WHERE n > 0) "
+			"SELECT n, keyless FROM letters", SPI_OK_SELECT);
+	*nkeyless = 0;
 	for (i = 0; i < n; i++)
+	{
 		letters += (int64) get_bigint(i, 1);
+		*nkeyless += (int64) get_bigint(i, 2);
+	}
 	query_end(&q);
 	return letters;
 }
@@ -263,6 +270,20 @@ dbmazz_catalog_replay_requests(int32 id)
 	}
 	query_end(&q);
 	return result;
+}
+
+void
+dbmazz_catalog_replay_waits(int32 id, const char *target,
+							const char *for_what)
+{
+	Statement	q;
+
+	query_begin(&q);
+	add_int(&q, id);
+	add_utf8(&q, target);
+	add_text(&q, for_what);
+	run_alone(&q, "UPDATE dbmazz.replay_request SET waits_for = $3 "
+			  "WHERE pipeline = $1 AND target = $2", SPI_OK_UPDATE);
 }
 
 void

@@ -33,7 +33,8 @@ extern bool dbmazz_catalog_add_dead_letter(int32 id,
 
 /*
  * All letters of a pipeline, the oldest first, with target, key, lsn and sequence
- * only: List of DbmazzDeadLetter.
+ * only: List of DbmazzDeadLetter.  Those from before a repair are in front of all
+ * that can come: their LSN is 0.
  */
 extern List *dbmazz_catalog_dead_keys(int32 id);
 
@@ -71,9 +72,11 @@ extern List *dbmazz_catalog_skipped_rows(int32 id, XLogRecPtr lsn);
 
 /*
  * Ask for that: those of a target (as the database has it), or all (NULL).
- * Returns the number of letters.
+ * Returns the number of letters; '*nkeyless' are those that cannot be, for they
+ * are of change logs.
  */
-extern int64 dbmazz_catalog_request_replay(int32 id, const char *target);
+extern int64 dbmazz_catalog_request_replay(int32 id, const char *target,
+										   int64 *nkeyless);
 
 typedef struct DbmazzReplayRequest
 {
@@ -83,6 +86,10 @@ typedef struct DbmazzReplayRequest
 
 /* What has been asked for: List of DbmazzReplayRequest, one for each target. */
 extern List *dbmazz_catalog_replay_requests(int32 id);
+
+/* They wait for that, or for nothing (NULL). */
+extern void dbmazz_catalog_replay_waits(int32 id, const char *target,
+										const char *for_what);
 
 /* The requests up to that one are done with. */
 extern void dbmazz_catalog_end_replay(int32 id,

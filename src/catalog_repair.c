@@ -125,6 +125,10 @@ dbmazz_catalog_forget_slot(int32 id, uint64 system_identifier, uint32 timeline)
 			  SPI_OK_DELETE);
 	query_begin(&q);
 	add_int(&q, id);
+	run_alone(&q, "UPDATE dbmazz.dead_letter SET old_wal = true "
+			  "WHERE pipeline = $1 AND NOT old_wal", SPI_OK_UPDATE);
+	query_begin(&q);
+	add_int(&q, id);
 	add_bigint(&q, system_identifier);
 	add_int(&q, timeline);
 	run_alone(&q, "UPDATE dbmazz.checkpoints SET slot_state = 'none', "

@@ -371,6 +371,7 @@ convert_tuple(DbmazzChanges *c, DbmazzRelation *rel, DbmazzTuple *tuple,
 
 	check_columns(rel, tuple);
 	if (dbmazz_encoding_tuple(rel->full.desc, tuple, is_old,
+							  pg_atomic_read_u32(&c->p->keeps_bad_rows) != 0,
 							  rel->full.plan->unrepresentable,
 							  &error) == DBMAZZ_OK)
 		return true;

@@ -300,6 +300,18 @@ set_empty(DbmazzValue *value, DbmazzValueKind kind)
 	value->len = 0;
 }
 
+/* It is not sent, but shown. */
+static void
+set_broken(DbmazzValue *value)
+{
+	Text		out = {0};
+
+	(void) convert(&to_utf8, value->data, value->len, NULL, &out);
+	value->kind = DBMAZZ_VALUE_BROKEN;
+	value->data = out.data;
+	value->len = (uint32) out.len;
+}
+
 /* A value that could not be converted wholly; 'out' is what is left of it. */
 static DbmazzStatus
 fit(const DbmazzColumnDesc *column, DbmazzValue *value, const Text *out,
@@ -328,7 +340,7 @@ fit(const DbmazzColumnDesc *column, DbmazzValue *value, const Text *out,
 
 DbmazzStatus
 dbmazz_encoding_tuple(const DbmazzTableDesc *desc, DbmazzTuple *tuple,
-					  bool is_old, DbmazzUnrepresentable policy,
+					  bool is_old, bool keep, DbmazzUnrepresentable policy,
 					  DbmazzError *err)
 {
 	for (int i = 0; i < desc->ncolumns; i++)
@@ -346,8 +358,10 @@ dbmazz_encoding_tuple(const DbmazzTableDesc *desc, DbmazzTuple *tuple,
 			DbmazzStatus status = fit(column, value, &out, is_old, policy, err,
 									  i);
 
-			if (status != DBMAZZ_OK)
+			if (status != DBMAZZ_OK && !keep)
 				return status;
+			if (status != DBMAZZ_OK)
+				set_broken(value);
 			continue;
 		}
 		value->data = out.data;

@@ -50,10 +50,12 @@ extern bool dbmazz_is_convertible(const char *text);
  * those of an old tuple that are no key: these are only needed if all else is
  * missing, so they become unchanged, as if they had not been sent.
  * DBMAZZ_ERR_UNREPRESENTABLE: the value of err->column (from 1, of 'desc')
- * stops the table; the message says why, without the names.
+ * stops the table; the message says why, without the names.  Not with 'keep':
+ * then the value becomes DBMAZZ_VALUE_BROKEN, which the encoders refuse.
  */
 extern DbmazzStatus dbmazz_encoding_tuple(const DbmazzTableDesc *desc,
 										  DbmazzTuple *tuple, bool is_old,
+										  bool keep,
 										  DbmazzUnrepresentable policy,
 										  DbmazzError *err);
 

@@ -115,8 +115,21 @@ dbmazz_replay_dead_letters(PG_FUNCTION_ARGS)
 {
 	DbmazzPipelineRow *row = dbmazz_own_pipeline(dbmazz_name_arg(fcinfo, 0, "name"));
 	char	   *target = target_arg(fcinfo);
-	int64		n = dbmazz_catalog_request_replay(row->id, target);
+	int64		nkeyless;
+	int64		n = dbmazz_catalog_request_replay(row->id, target, &nkeyless);
 
+	if (nkeyless > 0)
+		ereport(target != NULL && n == 0 ? ERROR : WARNING,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg_plural("%lld dead letter of a change log cannot be "
+							   "replayed",
+							   "%lld dead letters of change logs cannot be "
+							   "replayed", (unsigned long) nkeyless,
+							   (long long) nkeyless),
+				 errdetail("It has no key by which the row could be found, and "
+						   "a row that is sent twice would be there twice."),
+				 errhint("Insert the rows that dbmazz.dead_letters shows into "
+						 "the target by other means.")));
 	if (n > 0)
 		dbmazz_guard_at_commit(DBMAZZ_AT_COMMIT_RECONFIGURE, row->id, NULL);
 	PG_RETURN_INT64(n);

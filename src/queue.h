@@ -36,6 +36,9 @@ typedef enum DbmazzBatchKind
 								 * in the table */
 	DBMAZZ_BATCH_STOP,			/* one row with a DbmazzError: the table must
 								 * stop here */
+	DBMAZZ_BATCH_UNFIT,			/* a row that cannot be sent, as
+								 * dbmazz_json_keep() makes it, and one with the
+								 * DbmazzError that says why */
 	DBMAZZ_BATCH_TRUNCATE,		/* no rows: the target is emptied here */
 	DBMAZZ_BATCH_REPLAY			/* none in the pool: the shipper sends dead keys
 								 * again */

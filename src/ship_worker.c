@@ -64,6 +64,8 @@ close_sink(int code, Datum sink)
 static void
 publish_settings(DbmazzPipeline *p)
 {
+	pg_atomic_write_u32(&p->keeps_bad_rows,
+						dbmazz_on_bad_row == DBMAZZ_BAD_ROW_DEAD_LETTER);
 	pg_atomic_write_u32(&p->batch_max_rows, dbmazz_batch_max_rows);
 	pg_atomic_write_u64(&p->batch_max_bytes,
 						(uint64) dbmazz_batch_max_bytes_kb * 1024);

@@ -331,25 +331,22 @@ dbmazz_dead_divert(DbmazzShipper *s, Lane *lane)
 }
 
 bool
-dbmazz_dead_row(DbmazzShipper *s, Lane *lane, const DbmazzError *cause)
+dbmazz_dead_enter(DbmazzShipper *s, Lane *lane, const DbmazzSegment *segment,
+				  const DbmazzRowEntry *entry, const DbmazzError *error)
 {
 	MemoryContext cxt = CurrentMemoryContext;
-	DbmazzSegment *segment;
-	DbmazzRowEntry *entry = dbmazz_split_row(lane, &segment);
-	DbmazzError error;
 	bool		is_new;
 
-	name_row(lane, segment, entry, cause, &error);
 	if (dbmazz_on_bad_row == DBMAZZ_BAD_ROW_STOP)
 	{
-		dbmazz_lane_stop(s, lane, &error, entry);
+		dbmazz_lane_stop(s, lane, error, entry);
 		return false;
 	}
 	dbmazz_worker_begin();
-	is_new = write_letter(s, lane, segment, entry, &error);
+	is_new = write_letter(s, lane, segment, entry, error);
 	if (is_new && s->nletters >= (uint32) dbmazz_max_dead_letters)
 	{
-		stop_for_letters(s, lane, segment, entry, cause, cxt);
+		stop_for_letters(s, lane, segment, entry, error, cxt);
 		return false;
 	}
 	dbmazz_worker_commit();
@@ -357,6 +354,17 @@ dbmazz_dead_row(DbmazzShipper *s, Lane *lane, const DbmazzError *cause)
 	add_key(s, lane, key_text(lane, segment, entry), entry->commit_lsn,
 			entry->sequence);
 	return true;
+}
+
+bool
+dbmazz_dead_row(DbmazzShipper *s, Lane *lane, const DbmazzError *cause)
+{
+	DbmazzSegment *segment;
+	DbmazzRowEntry *entry = dbmazz_split_row(lane, &segment);
+	DbmazzError error;
+
+	name_row(lane, segment, entry, cause, &error);
+	return dbmazz_dead_enter(s, lane, segment, entry, &error);
 }
 
 /* ---- replays ------------------------------------------------------------------ */
@@ -385,18 +393,26 @@ dbmazz_dead_keep_none(Lane *lane)
 }
 
 void
+dbmazz_dead_still(DbmazzShipper *s, Lane *lane, const DbmazzSegment *segment,
+				  const DbmazzRowEntry *entry, const DbmazzError *error)
+{
+	char	   *key = key_text(lane, segment, entry);
+
+	dbmazz_dead_keep(lane, key);
+	dbmazz_worker_begin();
+	dbmazz_catalog_rejected_again(s->id, lane->target, key, error);
+	dbmazz_worker_commit();
+}
+
+void
 dbmazz_dead_again(DbmazzShipper *s, Lane *lane, const DbmazzError *cause)
 {
 	DbmazzSegment *segment;
 	DbmazzRowEntry *entry = dbmazz_split_row(lane, &segment);
-	char	   *key = key_text(lane, segment, entry);
 	DbmazzError error;
 
 	name_row(lane, segment, entry, cause, &error);
-	dbmazz_dead_keep(lane, key);
-	dbmazz_worker_begin();
-	dbmazz_catalog_rejected_again(s->id, lane->target, key, &error);
-	dbmazz_worker_commit();
+	dbmazz_dead_still(s, lane, segment, entry, &error);
 }
 
 uint32

@@ -83,9 +83,8 @@ dbmazz_lane_kind(const Lane *lane)
 		dbmazz_queue_batch(head)->kind;
 }
 
-/* All rows of the lane's oldest batch are in the target. */
-static void
-batch_done(DbmazzShipper *s, Lane *lane)
+void
+dbmazz_lane_batch_done(DbmazzShipper *s, Lane *lane)
 {
 	DbmazzBatch *batch;
 
@@ -100,24 +99,15 @@ batch_done(DbmazzShipper *s, Lane *lane)
 	dbmazz_lane_finish_batch(s, lane);
 }
 
-/* Mark superseded rows and make the view; the same at every attempt. */
-static void
-prepare_batch(DbmazzShipper *s, Lane *lane)
+void
+dbmazz_lane_view_batch(Lane *lane)
 {
 	uint32		head = dbmazz_lane_first_batch(lane);
 	DbmazzBatch *batch = dbmazz_queue_batch(head);
 	char	   *pool = dbmazz_queue_pool();
 	uint32		size = dbmazz_batch_desc_size(pool, head);
 	DbmazzTableDesc *desc = MemoryContextAlloc(lane->cxt, size);
-	uint32		nslots = dbmazz_dedup_slots(batch->nrows);
 
-	if (nslots > s->nslots)
-	{
-		if (s->slots)
-			pfree(s->slots);
-		s->slots = MemoryContextAllocHuge(s->cxt, nslots * sizeof(uint64));
-		s->nslots = nslots;
-	}
 	dbmazz_batch_copy_desc(pool, head, desc, size);
 	lane->view.pool = pool;
 	lane->view.head = head;
@@ -126,6 +116,23 @@ prepare_batch(DbmazzShipper *s, Lane *lane)
 	lane->view.first_commit_lsn = batch->first_commit_lsn;
 	lane->view.last_commit_lsn = batch->last_commit_lsn;
 	lane->view.table = desc;
+}
+
+/* Mark superseded rows and make the view; the same at every attempt. */
+static void
+prepare_batch(DbmazzShipper *s, Lane *lane)
+{
+	uint32		nslots;
+
+	dbmazz_lane_view_batch(lane);
+	nslots = dbmazz_dedup_slots(lane->view.nrows);
+	if (nslots > s->nslots)
+	{
+		if (s->slots)
+			pfree(s->slots);
+		s->slots = MemoryContextAllocHuge(s->cxt, nslots * sizeof(uint64));
+		s->nslots = nslots;
+	}
 	lane->request.nrows = dbmazz_dedup(&lane->view, s->slots, nslots);
 	dbmazz_exactly_leave_out(lane);
 	lane->prepared = true;
@@ -222,7 +229,7 @@ has_rows(DbmazzShipper *s, Lane *lane)
 		return true;
 	lane->prepared = false;
 	if (!dbmazz_reread_has_more(lane))
-		batch_done(s, lane);
+		dbmazz_lane_batch_done(s, lane);
 	return false;
 }
 
@@ -250,6 +257,9 @@ prepare_portion(DbmazzShipper *s, Lane *lane)
 	lane->prepared = false;
 	if (result == DBMAZZ_REREAD_READY)
 		result = dbmazz_reread_portion(s, lane, &error);
+	if (is_replay)
+		dbmazz_replay_waits(s, lane, result == DBMAZZ_REREAD_LATER ?
+							dbmazz_reread_waits_for(lane) : NULL);
 	switch (result)
 	{
 		case DBMAZZ_REREAD_READY:
@@ -259,7 +269,7 @@ prepare_portion(DbmazzShipper *s, Lane *lane)
 			break;
 		case DBMAZZ_REREAD_NOTHING:
 			lane->retry_at = 0;
-			batch_done(s, lane);
+			dbmazz_lane_batch_done(s, lane);
 			break;
 		case DBMAZZ_REREAD_LATER:
 			lane->retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
@@ -267,6 +277,8 @@ prepare_portion(DbmazzShipper *s, Lane *lane)
 			break;
 		case DBMAZZ_REREAD_FAILED:
 			dbmazz_lane_stop(s, lane, &error, NULL);
+			break;
+		case DBMAZZ_REREAD_STOPPED:
 			break;
 	}
 	return lane->prepared;
@@ -281,7 +293,7 @@ start_batch(DbmazzShipper *s, Lane *lane)
 
 	if (kind == DBMAZZ_BATCH_TRUNCATE && dbmazz_exactly_is_done(lane))
 	{
-		batch_done(s, lane);
+		dbmazz_lane_batch_done(s, lane);
 		return;
 	}
 	if (kind == DBMAZZ_BATCH_TRUNCATE &&
@@ -331,6 +343,8 @@ dbmazz_lane_drive(DbmazzShipper *s, Lane *lane, TimestampTz now)
 		}
 		else if (dbmazz_lane_kind(lane) == DBMAZZ_BATCH_STOP)
 			dbmazz_lane_stop_as_told(s, lane);
+		else if (dbmazz_lane_kind(lane) == DBMAZZ_BATCH_UNFIT)
+			dbmazz_lane_keep_unfit(s, lane);
 		else if (s->nbusy >= dbmazz_max_connections)
 			return;
 		else if (!lane->settled && lane->nsettled < list_length(lane->old))
@@ -403,7 +417,7 @@ load_done(DbmazzShipper *s, Lane *lane)
 	if (dbmazz_reread_has_more(lane))
 		lane->prepared = false;
 	else
-		batch_done(s, lane);
+		dbmazz_lane_batch_done(s, lane);
 }
 
 void

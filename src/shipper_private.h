@@ -68,6 +68,14 @@ typedef struct DbmazzDecision
 	TimestampTz taken_at;
 } DbmazzDecision;
 
+/* A replay that has to wait. */
+typedef struct ReplayWait
+{
+	TimestampTz since;			/* 0: it does not */
+	bool		is_shown;		/* in dbmazz.stat_table */
+	bool		is_logged;
+} ReplayWait;
+
 typedef struct Lane
 {
 	dlist_node	node;			/* in DbmazzShipper.working, if is_working */
@@ -115,6 +123,7 @@ typedef struct Lane
 	HTAB	   *dead;			/* keys that have some; NULL: none has */
 	MemoryContext dead_cxt;
 	int64		replay;			/* request that is in the queue; 0: none is */
+	ReplayWait	wait;			/* of that */
 
 	/* rows that are sent once */
 	bool		is_prepare;		/* the load under way does not commit by itself */
@@ -177,6 +186,12 @@ extern void dbmazz_lane_queue(DbmazzShipper *s, Lane *lane, uint32 head);
 extern uint32 dbmazz_lane_first_batch(const Lane *lane);
 
 extern DbmazzBatchKind dbmazz_lane_kind(const Lane *lane);
+
+/* lane->view is the lane's oldest batch, with all its rows. */
+extern void dbmazz_lane_view_batch(Lane *lane);
+
+/* All rows of the lane's oldest batch are in the target, or in letters. */
+extern void dbmazz_lane_batch_done(DbmazzShipper *s, Lane *lane);
 
 /* It is in the target, or is dropped. */
 extern void dbmazz_lane_finish_batch(DbmazzShipper *s, Lane *lane);
@@ -274,6 +289,22 @@ extern bool dbmazz_dead_row(DbmazzShipper *s, Lane *lane,
 							const DbmazzError *error);
 
 /*
+ * Keep a row of lane->view in the dead letters with this error; or stop the table,
+ * as on_bad_row says, or where there are too many.  True if the lane goes on.
+ * Commits.
+ */
+extern bool dbmazz_dead_enter(DbmazzShipper *s, Lane *lane,
+							  const DbmazzSegment *segment,
+							  const DbmazzRowEntry *entry,
+							  const DbmazzError *error);
+
+/* A row of lane->view that a replay was to send: its key stays dead.  Commits. */
+extern void dbmazz_dead_still(DbmazzShipper *s, Lane *lane,
+							  const DbmazzSegment *segment,
+							  const DbmazzRowEntry *entry,
+							  const DbmazzError *error);
+
+/*
  * The only row of a replay's load was rejected: its key stays dead.  Commits.
  */
 extern void dbmazz_dead_again(DbmazzShipper *s, Lane *lane,
@@ -293,6 +324,32 @@ extern void dbmazz_dead_keep_none(Lane *lane);
 
 /* The target was emptied: what came before is obsolete.  May commit. */
 extern void dbmazz_dead_truncated(DbmazzShipper *s, Lane *lane);
+
+/* ---- rows that cannot be sent (shipper_unfit.c) ----------------------------- */
+
+/*
+ * The lane's oldest batch is such a row: keep it, or stop the table, as on_bad_row
+ * says.  Commits.
+ */
+extern void dbmazz_lane_keep_unfit(DbmazzShipper *s, Lane *lane);
+
+typedef enum DbmazzUnfitRow
+{
+	DBMAZZ_UNFIT_KEPT,			/* as a letter, or its key stays dead */
+	DBMAZZ_UNFIT_NOT_KEPT,		/* the table is to stop with the error */
+	DBMAZZ_UNFIT_STOPPED		/* it has stopped: there are too many letters */
+} DbmazzUnfitRow;
+
+/*
+ * A row of the lane's oldest batch, of keys, that was read: 'tuple', as 'desc' and
+ * 'plan' (of JSON) say; 'like' is the key's row.  Overwrites lane->view.  Commits.
+ */
+extern DbmazzUnfitRow dbmazz_unfit_read(DbmazzShipper *s, Lane *lane,
+										const DbmazzTableDesc *desc,
+										const DbmazzRowPlan *plan,
+										const DbmazzTuple *tuple,
+										const DbmazzRowEntry *like,
+										const DbmazzError *error);
 
 /* ---- labels (shipper_label.c) --------------------------------------------- */
 
@@ -341,7 +398,8 @@ typedef enum DbmazzRereadResult
 	DBMAZZ_REREAD_READY,		/* lane->view and request.nrows are the portion */
 	DBMAZZ_REREAD_NOTHING,		/* no row is left to send */
 	DBMAZZ_REREAD_LATER,		/* a lock, a commit or memory to wait for */
-	DBMAZZ_REREAD_FAILED		/* the table must stop */
+	DBMAZZ_REREAD_FAILED,		/* the table must stop */
+	DBMAZZ_REREAD_STOPPED		/* it has, and its batches are gone */
 } DbmazzRereadResult;
 
 /* ---- sending dead keys again (shipper_replay.c) ----------------------------- */
@@ -359,8 +417,14 @@ extern void dbmazz_replay_end(DbmazzShipper *s, Lane *lane,
  * Once it does, all later ones do.
  */
 extern DbmazzCommits *dbmazz_commits_begin(MemoryContext cxt);
-extern bool dbmazz_commits_are_visible(DbmazzCommits *commits,
-									   const char *target);
+extern bool dbmazz_commits_are_visible(DbmazzCommits *commits);
+
+/*
+ * The replay under way must wait, or (NULL) goes on.  It is shown to others when it
+ * takes long.  Outside of transactions; may commit.
+ */
+extern void dbmazz_replay_waits(DbmazzShipper *s, Lane *lane,
+								const char *for_what);
 
 /* Make the audit columns of the tuple say that the row is deleted. */
 extern void dbmazz_replay_stamp_deleted(const DbmazzTableDesc *desc,
@@ -389,6 +453,9 @@ extern DbmazzRereadResult dbmazz_reread_portion(DbmazzShipper *s, Lane *lane,
 extern DbmazzRereadResult dbmazz_reread_caught(MemoryContext cxt,
 											   bool is_replay,
 											   DbmazzError *err);
+
+/* What the batch waits for that was told to come back LATER. */
+extern const char *dbmazz_reread_waits_for(const Lane *lane);
 
 /* After the portion under way: are there rows that were not read yet? */
 extern bool dbmazz_reread_has_more(const Lane *lane);

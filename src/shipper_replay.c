@@ -42,7 +42,8 @@
 #include "utils/timestamp.h"
 #include "worker.h"
 
-#define COMMITS_PATIENCE_MS	10000	/* then the log tells that they are waited for */
+#define SHOW_WAIT_MS	1000	/* after that a wait is shown in the view, */
+#define LOG_WAIT_MS		10000	/* and after that in the log */
 
 /* Segments of memory for keys. */
 typedef struct KeyPool
@@ -61,8 +62,6 @@ struct DbmazzCommits
 	int			nvxids;
 	TransactionId *xids;		/* have committed, but may not be visible yet */
 	int			nxids;
-	TimestampTz since;
-	bool		told;			/* the log knows that it takes long */
 };
 
 /*
@@ -80,7 +79,6 @@ dbmazz_commits_begin(MemoryContext cxt)
 
 	commits->vxids = GetVirtualXIDsDelayingChkpt(&commits->nvxids,
 												 DELAY_CHKPT_START);
-	commits->since = GetCurrentTimestamp();
 	MemoryContextSwitchTo(old);
 	return commits;
 }
@@ -108,24 +106,8 @@ find_committed(DbmazzCommits *commits)
 	commits->vxids = NULL;
 }
 
-/* Say once that it takes long, and for whom. */
-static void
-tell(DbmazzCommits *commits, const char *target)
-{
-	if (commits->told ||
-		!TimestampDifferenceExceeds(commits->since, GetCurrentTimestamp(),
-									COMMITS_PATIENCE_MS))
-		return;
-	commits->told = true;
-	ereport(LOG,
-			(errmsg("replay of dead letters of target table %s waits for "
-					"transactions that have committed, but are not visible",
-					dbmazz_from_utf8(target)),
-			 errhint("They may wait for a synchronous standby.")));
-}
-
 bool
-dbmazz_commits_are_visible(DbmazzCommits *commits, const char *target)
+dbmazz_commits_are_visible(DbmazzCommits *commits)
 {
 	if (commits->vxids != NULL &&
 		!HaveVirtualXIDsDelayingChkpt(commits->vxids, commits->nvxids,
@@ -139,7 +121,6 @@ dbmazz_commits_are_visible(DbmazzCommits *commits, const char *target)
 		if (commits->nxids == 0)
 			return true;
 	}
-	tell(commits, target);
 	return false;
 }
 
@@ -419,6 +400,48 @@ dbmazz_replay_begin(DbmazzShipper *s, Lane *lane, DbmazzError *err)
 	}
 	PG_END_TRY();
 	return result;
+}
+
+/* Put it where others can see it. */
+static void
+show_wait(DbmazzShipper *s, Lane *lane, const char *for_what)
+{
+	dbmazz_worker_begin();
+	dbmazz_catalog_replay_waits(s->id, lane->target, for_what);
+	dbmazz_worker_commit();
+	dbmazz_worker_show(s->p, for_what == NULL ? "streaming" :
+					   "a replay of dead letters waits");
+	lane->wait.is_shown = for_what != NULL;
+}
+
+void
+dbmazz_replay_waits(DbmazzShipper *s, Lane *lane, const char *for_what)
+{
+	ReplayWait *wait = &lane->wait;
+	TimestampTz now;
+
+	if (for_what == NULL)
+	{
+		if (wait->is_shown)
+			show_wait(s, lane, NULL);
+		MemSet(wait, 0, sizeof(*wait));
+		return;
+	}
+	now = GetCurrentTimestamp();
+	if (wait->since == 0)
+		wait->since = now;
+	if (!wait->is_shown &&
+		TimestampDifferenceExceeds(wait->since, now, SHOW_WAIT_MS))
+		show_wait(s, lane, for_what);
+	if (wait->is_logged ||
+		!TimestampDifferenceExceeds(wait->since, now, LOG_WAIT_MS))
+		return;
+	wait->is_logged = true;
+	ereport(LOG,
+			(errmsg("replay of dead letters of target table %s waits for %s",
+					dbmazz_from_utf8(lane->target), for_what),
+			 errhint("Commits may wait for a synchronous standby. Later changes "
+					 "of the table wait behind the replay.")));
 }
 
 void

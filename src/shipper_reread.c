@@ -26,6 +26,8 @@
 #include "core/keyrow.h"
 #include "debug_point.h"
 #include "encoding.h"
+#include "guc.h"
+#include "miscadmin.h"
 #include "queue.h"
 #include "report.h"
 #include "shipper_private.h"
@@ -90,13 +92,13 @@ get_row(DbmazzReread *r)
 
 /* Can a new snapshot see all transactions of the batch? */
 static bool
-all_visible(Lane *lane, DbmazzReread *r)
+all_visible(DbmazzReread *r)
 {
 	TransactionId last = InvalidTransactionId;
 	MemoryContext old = MemoryContextSwitchTo(r->row_cxt);
 
 	r->is_visible = !r->is_replay ||
-		dbmazz_commits_are_visible(r->commits, lane->target);
+		dbmazz_commits_are_visible(r->commits);
 	dbmazz_rows_begin(&r->cursor, &r->keys);
 	for (next_row(r); r->entry != NULL && r->is_visible; next_row(r))
 	{
@@ -248,6 +250,9 @@ read_rows(DbmazzShipper *s, DbmazzReread *r, DbmazzRowReader *reader,
 			case DBMAZZ_ROW_READ:
 				if (!r->gone && !dbmazz_encoding_is_utf8())
 					status = dbmazz_encoding_tuple(r->desc, &r->tuple, false,
+												   r->is_replay ||
+												   dbmazz_on_bad_row !=
+												   DBMAZZ_BAD_ROW_STOP,
 												   s->unrepresentable, err);
 				if (!r->gone && status == DBMAZZ_OK)
 					status = put_row(r, false, err);
@@ -267,7 +272,9 @@ read_rows(DbmazzShipper *s, DbmazzReread *r, DbmazzRowReader *reader,
 		next_row(r);
 	}
 	MemoryContextSwitchTo(old);
-	if (status == DBMAZZ_ERR_NO_SPACE && r->writer.nrows > 0)
+	/* the row comes first in the next portion */
+	if ((status == DBMAZZ_ERR_NO_SPACE || status == DBMAZZ_ERR_UNREPRESENTABLE) &&
+		r->writer.nrows > 0)
 		status = DBMAZZ_OK;
 	return status;
 }
@@ -442,6 +449,15 @@ dbmazz_reread_has_more(const Lane *lane)
 	return r != NULL && (r->entry != NULL || (r->is_replay && !r->gone));
 }
 
+const char *
+dbmazz_reread_waits_for(const Lane *lane)
+{
+	if (lane->reread != NULL && !lane->reread->is_visible)
+		return "transactions that have committed, but are not visible";
+	return lane->reread == NULL ? "a lock on the table" :
+		"a lock on the table, or memory";
+}
+
 void
 dbmazz_reread_begin(Lane *lane, bool is_replay)
 {
@@ -467,6 +483,47 @@ begin_pass_for_gone(DbmazzReread *r)
 	next_row(r);
 }
 
+/* Where a row cannot be sent the others go on, if it can be kept. */
+static DbmazzRereadResult
+keep_unfit(DbmazzShipper *s, Lane *lane, const DbmazzError *err)
+{
+	DbmazzReread *r = lane->reread;
+
+	switch (dbmazz_unfit_read(s, lane, r->desc, r->plan, &r->tuple, r->entry,
+							  err))
+	{
+		case DBMAZZ_UNFIT_KEPT:
+			break;
+		case DBMAZZ_UNFIT_NOT_KEPT:
+			return DBMAZZ_REREAD_FAILED;
+		case DBMAZZ_UNFIT_STOPPED:
+			return DBMAZZ_REREAD_STOPPED;
+	}
+	next_row(r);
+	return DBMAZZ_REREAD_NOTHING;
+}
+
+/* The next portion; NOTHING: only of this pass over the keys. */
+static DbmazzRereadResult
+next_portion(DbmazzShipper *s, Lane *lane, DbmazzError *err)
+{
+	DbmazzReread *r = lane->reread;
+	DbmazzRereadResult result;
+
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+		dbmazz_error_reset(err);
+		result = read_in_transaction(s, lane, err);
+		if (result != DBMAZZ_REREAD_FAILED)
+			break;
+		describe_failure(s, lane, err);
+		if (err->status == DBMAZZ_ERR_UNREPRESENTABLE && err->column > 0)
+			result = keep_unfit(s, lane, err);
+	} while (result == DBMAZZ_REREAD_NOTHING && r->entry != NULL);
+	return result;
+}
+
 DbmazzRereadResult
 dbmazz_reread_portion(DbmazzShipper *s, Lane *lane, DbmazzError *err)
 {
@@ -475,23 +532,20 @@ dbmazz_reread_portion(DbmazzShipper *s, Lane *lane, DbmazzError *err)
 	DbmazzRereadResult result;
 
 	DBMAZZ_DEBUG_POINT("before_reread");
-	if (!r->is_visible && !all_visible(lane, r))
+	if (!r->is_visible && !all_visible(r))
 		return DBMAZZ_REREAD_LATER;
 	if (r->pool == NULL &&
 		!get_pool(s, lane, Max(share, 1) + head_segments(r)))
 		return DBMAZZ_REREAD_LATER;
-	dbmazz_error_reset(err);
 	if (r->entry == NULL && dbmazz_reread_has_more(lane))
 		begin_pass_for_gone(r);
-	result = read_in_transaction(s, lane, err);
+	result = next_portion(s, lane, err);
 	if (result == DBMAZZ_REREAD_NOTHING && dbmazz_reread_has_more(lane))
 	{
 		begin_pass_for_gone(r);
-		result = read_in_transaction(s, lane, err);
+		result = next_portion(s, lane, err);
 	}
 	DBMAZZ_DEBUG_POINT("rows_read");
-	if (result == DBMAZZ_REREAD_FAILED)
-		describe_failure(s, lane, err);
 	if (result == DBMAZZ_REREAD_READY)
 	{
 		lane->view.pool = r->pool;

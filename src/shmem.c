@@ -109,6 +109,7 @@ pipeline_init(DbmazzPipeline *p)
 	pg_atomic_init_u64(&p->counters.bytes, 0);
 	pg_atomic_init_u64(&p->counters.batches, 0);
 	pg_atomic_init_u64(&p->counters.retries, 0);
+	pg_atomic_init_u32(&p->keeps_bad_rows, 0);
 	pg_atomic_init_u32(&p->batch_max_rows, 0);
 	pg_atomic_init_u64(&p->batch_max_bytes, 0);
 	pg_atomic_init_u32(&p->flush_interval_ms, 0);

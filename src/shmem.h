@@ -108,6 +108,7 @@ typedef struct DbmazzPipeline
 	DbmazzCounters counters;
 
 	/* settings that the decoder follows while it runs; by the shipper */
+	pg_atomic_uint32 keeps_bad_rows;	/* on_bad_row is not stop */
 	pg_atomic_uint32 batch_max_rows;
 	pg_atomic_uint64 batch_max_bytes;
 	pg_atomic_uint32 flush_interval_ms;

@@ -25,6 +25,13 @@ add_to_key(char key[KEY_LENGTH], const char *text)
 	strcpy(key + used, text);
 }
 
+static bool
+has_text(const DbmazzValue *value)
+{
+	return value != NULL && (value->kind == DBMAZZ_VALUE_TEXT ||
+							 value->kind == DBMAZZ_VALUE_BROKEN);
+}
+
 /* "(a, b)=(1, x)" */
 static void
 show_key(char key[KEY_LENGTH], const DbmazzColumnSet *set,
@@ -49,7 +56,7 @@ show_key(char key[KEY_LENGTH], const DbmazzColumnSet *set,
 
 		if (i > 0)
 			add_to_key(key, ", ");
-		if (value == NULL || value->kind != DBMAZZ_VALUE_TEXT)
+		if (!has_text(value))
 			strcpy(text, "null");
 		else
 			dbmazz_show_value(text, sizeof(text), value->data, value->len);
@@ -62,11 +69,10 @@ static const char *
 remedy(const DbmazzColumnDesc *column, uint8 policy)
 {
 	if (column->flags & DBMAZZ_COLUMN_KEY)
-		return "This pipeline cannot get past the row: columns of the key are "
-			"sent as they are, or two rows could become one. Correct the value "
-			"in the source, or leave such rows out of the publication by a row "
-			"filter; then drop the pipeline, create it again, and load the "
-			"table anew.";
+		return "Columns of the key are sent as they are, or two rows could become "
+			"one. Set on_bad_row to dead_letter for the pipeline to keep such "
+			"rows aside, or use dbmazz.skip_batch() for this one; and correct "
+			"the value in the source.";
 	if (policy == DBMAZZ_UNREPRESENTABLE_ERROR)
 		return "Set unrepresentable to null or clamp for the pipeline with "
 			"dbmazz.alter_pipeline(), then stop and start it: the table goes "
@@ -75,9 +81,9 @@ remedy(const DbmazzColumnDesc *column, uint8 policy)
 		return "Set unrepresentable to clamp for the pipeline with "
 			"dbmazz.alter_pipeline(), then stop and start it: the table goes "
 			"on with this row, if a value that the target can hold is near.";
-	return "This pipeline cannot get past the row. Allow the column to be null, "
-		"or correct the value in the source; then drop the pipeline, create it "
-		"again, and load the table anew.";
+	return "Set on_bad_row to dead_letter for the pipeline to keep such rows "
+		"aside, or use dbmazz.skip_batch() for this one; then allow the column "
+		"to be null, or correct the value in the source.";
 }
 
 void
@@ -95,7 +101,7 @@ dbmazz_unfit_describe(DbmazzError *error, const DbmazzColumnSet *set,
 		show_key(key, set, source);
 	else
 		strcpy(key, "(none)");	/* of a change log */
-	if (value != NULL && value->kind == DBMAZZ_VALUE_TEXT)
+	if (has_text(value))
 		dbmazz_show_value(text, sizeof(text), value->data, value->len);
 	dbmazz_error_set(error, reason.status, reason.offset,
 					 "cannot send column \"%s\" of table \"%s.%s\": %s",

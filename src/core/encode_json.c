@@ -175,6 +175,9 @@ dbmazz_row_fit(const DbmazzRowPlan *plan, const DbmazzRowColumn *column,
 		return (column->flags & DBMAZZ_COLUMN_KEY) == 0 ? DBMAZZ_OK :
 			bad_column(DBMAZZ_ERR_MALFORMED, plan, column,
 					   "the key column is null", err);
+	if ((*value)->kind == DBMAZZ_VALUE_BROKEN)
+		return bad_column(DBMAZZ_ERR_UNREPRESENTABLE, plan, column,
+						  "the value has bytes that are no characters", err);
 	if ((*value)->kind != DBMAZZ_VALUE_TEXT)
 		return bad_column(DBMAZZ_ERR_UNSUPPORTED, plan, column,
 						  "the value is in binary form", err);
@@ -334,4 +337,57 @@ dbmazz_json_delete(DbmazzBatchWriter *writer, const DbmazzRowPlan *plan,
 		return dbmazz_error_set(err, DBMAZZ_ERR_MALFORMED, 0,
 								"the table has no key columns");
 	return put_keys(writer, plan, source, key, err);
+}
+
+/*
+ * A column of a row that is kept, not sent: a value that does not fit is a string
+ * with the text of the source.
+ */
+static DbmazzStatus
+put_as_it_is(DbmazzBatchWriter *writer, const DbmazzRowPlan *plan,
+			 const DbmazzRowColumn *column, const DbmazzValue *value,
+			 DbmazzError *err)
+{
+	DbmazzStatus status = put_slowly(writer, plan, column, value, err);
+
+	/* then nothing of the column was written */
+	if (status != DBMAZZ_ERR_UNREPRESENTABLE)
+		return status;
+	status = dbmazz_row_put(writer, (const char *) plan + column->label,
+							column->label_len);
+	if (status == DBMAZZ_OK)
+		status = dbmazz_row_put(writer, "\"", 1);
+	if (status == DBMAZZ_OK)
+		status = put_long_string(writer, value->data, value->len);
+	if (status == DBMAZZ_OK)
+		status = dbmazz_row_put(writer, "\"", 1);
+	return status == DBMAZZ_OK ? DBMAZZ_OK : dbmazz_row_no_space(status, err);
+}
+
+DbmazzStatus
+dbmazz_json_keep(DbmazzBatchWriter *writer, const DbmazzRowPlan *plan,
+				 const DbmazzRowSource *source, DbmazzRowKey *key,
+				 DbmazzError *err)
+{
+	DbmazzStatus status = DBMAZZ_OK;
+	uint32_t	i;
+
+	for (i = 0; i < plan->ncolumns; i++)
+	{
+		const DbmazzRowColumn *column = &plan->columns[i];
+		const DbmazzValue *value = dbmazz_row_value(source, column);
+
+		if (i == plan->nkeys)
+			key->length = i > 0 ? dbmazz_row_size(writer) - 1 : 0;
+		/* an object begins with its first column */
+		if (value != NULL || i < plan->nkeys || i == 0)
+			status = put_as_it_is(writer, plan, column, value, err);
+		if (status != DBMAZZ_OK)
+			return status;
+	}
+	if (plan->nkeys == plan->ncolumns)
+		key->length = dbmazz_row_size(writer) - 1;
+	key->hash = dbmazz_row_key_hash(plan, source);
+	status = dbmazz_row_put(writer, OP_UPSERT, strlen(OP_UPSERT));
+	return status == DBMAZZ_OK ? DBMAZZ_OK : dbmazz_row_no_space(status, err);
 }

@@ -40,6 +40,16 @@ extern DbmazzStatus dbmazz_json_delete(DbmazzBatchWriter *writer,
 									   DbmazzRowKey *key, DbmazzError *err);
 
 /*
+ * The same for a row that is not sent but kept for people: it never fails because
+ * of what the target cannot hold.  Such a value is a string with its text, also
+ * in the key; values that the change came without are left out.
+ */
+extern DbmazzStatus dbmazz_json_keep(DbmazzBatchWriter *writer,
+									 const DbmazzRowPlan *plan,
+									 const DbmazzRowSource *source,
+									 DbmazzRowKey *key, DbmazzError *err);
+
+/*
  * Escape 'len' bytes as the inside of a JSON string into 'out', which must
  * have room for 6 * len bytes; returns the length.  For labels and messages.
  */

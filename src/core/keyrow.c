@@ -35,6 +35,13 @@ dbmazz_keyrow_put(DbmazzBatchWriter *writer, const DbmazzTableDesc *desc,
 		if (!dbmazz_keyrow_has(&desc->columns[i]))
 			continue;
 		value = dbmazz_row_value(source, &plan->columns[i]);
+		if (value != NULL && value->kind == DBMAZZ_VALUE_BROKEN)
+		{
+			dbmazz_error_set(err, DBMAZZ_ERR_UNREPRESENTABLE, 0,
+							 "the value has bytes that are no characters");
+			err->column = i + 1;
+			return DBMAZZ_ERR_UNREPRESENTABLE;
+		}
 		if (value == NULL || (i < desc->nkeys &&
 							  value->kind != DBMAZZ_VALUE_TEXT))
 		{

@@ -22,7 +22,10 @@ typedef enum DbmazzValueKind
 	DBMAZZ_VALUE_NULL = 'n',
 	DBMAZZ_VALUE_UNCHANGED = 'u',	/* unchanged TOAST: not sent */
 	DBMAZZ_VALUE_TEXT = 't',
-	DBMAZZ_VALUE_BINARY = 'b'
+	DBMAZZ_VALUE_BINARY = 'b',
+	DBMAZZ_VALUE_BROKEN = 'x'	/* no kind of pgoutput: a text that is not UTF-8
+								 * and could not be made so; what is no character
+								 * is escaped */
 } DbmazzValueKind;
 
 typedef struct DbmazzValue

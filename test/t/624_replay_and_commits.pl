@@ -6,6 +6,7 @@ use warnings;
 
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes ();
 
 use dbmazz::Stream;
 
@@ -118,6 +119,17 @@ $start = -s $node->logfile;
 locally(q(SELECT dbmazz.replay_dead_letters('shop')));
 wait_for_log(qr/replay of dead letters of target table notes waits for transactions that have committed/, $start);
 is(letters(), 1, 'its replay waits, and the log tells');
+like(query($node, q(SELECT replay_waits_for FROM dbmazz.stat_table WHERE replay_requested_at < now())),
+	qr/^transactions that have committed, but are not visible$/, 'so does the view');
+is(query($node, q(SELECT query FROM pg_stat_activity WHERE pid = (SELECT shipper_pid FROM dbmazz.stat_pipeline))),
+	'shop: a replay of dead letters waits', 'and pg_stat_activity');
+my $stop_at = [Time::HiRes::gettimeofday()];
+locally(q(SELECT dbmazz.stop_pipeline('shop')));
+$node->wait_for_state('postgres', 'shop', 'stopped');
+cmp_ok(Time::HiRes::tv_interval($stop_at), '<', 5, 'it does not keep the pipeline from stopping');
+locally(q(SELECT dbmazz.start_pipeline('shop')));
+$node->wait_for_state('postgres', 'shop', 'streaming');
+is(letters(), 1, 'the replay waits again');
 set_conf('synchronous_standby_names', '');
 replayed();
 is(letters(), 0, 'it goes on when the row is visible');

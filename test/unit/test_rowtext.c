@@ -8,6 +8,7 @@
 
 #include "check.h"
 #include "core/encode_csv.h"
+#include "core/encode_json.h"
 #include "helpers.h"
 
 #define KEY			DBMAZZ_COLUMN_KEY
@@ -23,6 +24,7 @@ static const ColumnSpec specs[] = {
 };
 
 static DbmazzTuple tuple;
+static bool keeps = false;		/* rows that are not sent */
 
 static void
 set(int i, const char *text)
@@ -57,7 +59,8 @@ texts(bool csv, char *key_text, char *row_text, size_t size)
 	dbmazz_error_reset(&err);
 	CHECK_INT(dbmazz_batch_begin(&writer, pool_alloc, &pool, desc), DBMAZZ_OK);
 	CHECK_INT(dbmazz_row_begin(&writer), DBMAZZ_OK);
-	CHECK_INT(csv ? dbmazz_csv_upsert(&writer, plan, &source, &key, &err) :
+	CHECK_INT(keeps ? dbmazz_json_keep(&writer, plan, &source, &key, &err) :
+			  csv ? dbmazz_csv_upsert(&writer, plan, &source, &key, &err) :
 			  dbmazz_json_upsert(&writer, plan, &source, &key, &err),
 			  DBMAZZ_OK);
 	dbmazz_row_end(&writer, DBMAZZ_ROW_INSERT, key.length, key.hash, 1, 1);
@@ -99,6 +102,36 @@ both_encodings(void)
 			  "\"at\":\"2024-02-29 12:34:56.5\"}");
 }
 
+/* A row that cannot be sent, as it is kept. */
+static void
+kept_rows(void)
+{
+	char		key[1000];
+	char		row[1000];
+
+	keeps = true;
+	set(0, "7");
+	set(1, "k");
+	set(2, "t");
+	set(3, "-1.50");
+	set(4, "f");
+	set(5, "0044-03-15 12:00:00 BC");
+	texts(false, key, row, sizeof(key));
+	CHECK_STR(key, "{\"id\":7,\"a \\\"name\\\"\":\"k\"}");
+	CHECK_STR(row, "{\"id\":7,\"a \\\"name\\\"\":\"k\",\"text\":\"t\","
+			  "\"price\":\"-1.50\",\"done\":false,"
+			  "\"at\":\"0044-03-15 12:00:00 BC\",\"__op\":0}");
+	/* what the change came without is left out */
+	tuple.values[3].kind = DBMAZZ_VALUE_UNCHANGED;
+	tuple.values[2].kind = DBMAZZ_VALUE_BROKEN;
+	tuple.values[2].data = "\\xe9";
+	tuple.values[2].len = 4;
+	texts(false, key, row, sizeof(key));
+	CHECK_STR(row, "{\"id\":7,\"a \\\"name\\\"\":\"k\",\"text\":\"\\\\xe9\","
+			  "\"done\":false,\"at\":\"0044-03-15 12:00:00 BC\",\"__op\":0}");
+	keeps = false;
+}
+
 static void
 nulls(void)
 {
@@ -136,6 +169,7 @@ void
 test_rowtext(void)
 {
 	RUN(both_encodings);
+	RUN(kept_rows);
 	RUN(nulls);
 	RUN(cut_text);
 }

@@ -34,12 +34,13 @@
 
 typedef enum DbmazzOutcome
 {
-	DBMAZZ_DONE,				/* LOAD: committed in the target.  RESOLVE: it
-								 * was committed.  SETTLE: no old load can
-								 * commit any more */
+	DBMAZZ_DONE,				/* LOAD: committed in the target, with all values
+								 * of all rows.  RESOLVE: so it was.  SETTLE: no
+								 * old load can commit any more */
 	DBMAZZ_RETRY,				/* nothing happened there; send the same again.
 								 * RESOLVE: so says is_aborted or is_forgotten;
-								 * with neither nobody was asked */
+								 * with neither nobody was asked.  LOAD, RESOLVE:
+								 * or send_anew says what to do */
 	DBMAZZ_DOUBT,				/* unknown outcome: RESOLVE before anything else */
 	DBMAZZ_REJECT				/* will never work without an operator.  LOAD: with
 								 * the status DBMAZZ_ERR_UNREPRESENTABLE, because of
@@ -89,7 +90,9 @@ typedef struct DbmazzRequest
 	const char *place;			/* SETTLE: a TRUNCATE may have been sent under one
 								 * of the labels, when place() said this; NULL:
 								 * none was */
-	const DbmazzBatchView *batch;	/* LOAD, PREPARE; see dbmazz_row_is_sent() */
+	const DbmazzBatchView *batch;	/* LOAD, PREPARE; see dbmazz_row_is_sent().
+									 * RESOLVE: of the LOAD; NULL: it was
+									 * prepared, and its values are settled */
 	uint32_t	nrows;			/* of it: rows that are sent, > 0 */
 } DbmazzRequest;
 
@@ -103,6 +106,9 @@ typedef struct DbmazzCompletion
 	bool		is_forgotten;	/* RESOLVE, RETRY: the target says that it does
 								 * not know the label: it was never used, or
 								 * long ago */
+	bool		send_anew;		/* LOAD, RESOLVE, RETRY: the rows may be committed
+								 * without some of their values, and the label
+								 * with them; send them under another one */
 	uint64_t	bytes;			/* of a batch's body that were sent */
 	DbmazzError error;			/* empty if DONE */
 } DbmazzCompletion;

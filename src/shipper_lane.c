@@ -152,17 +152,22 @@ void
 dbmazz_lane_start_request(DbmazzShipper *s, Lane *lane,
 						  DbmazzRequestKind kind)
 {
+	bool		is_load = kind == DBMAZZ_REQUEST_LOAD ||
+	kind == DBMAZZ_REQUEST_PREPARE;
+	bool		is_of_load = kind == DBMAZZ_REQUEST_RESOLVE &&
+	!lane->decision.taken;
+
 	lane->serial = ++s->serial;
 	lane->request.id = (lane->serial << 24) | lane->index;
 	lane->request.kind = kind;
 	lane->request.target = lane->target;
 	lane->request.label = lane->label;
-	lane->request.batch = kind == DBMAZZ_REQUEST_LOAD ||
-		kind == DBMAZZ_REQUEST_PREPARE ? &lane->view : NULL;
+	Assert(!is_of_load || lane->prepared);
+	lane->request.batch = is_load || is_of_load ? &lane->view : NULL;
 	lane->phase = LANE_BUSY;
 	s->nbusy++;
 	s->routine->start(s->sink, &lane->request);
-	if (lane->request.batch != NULL)
+	if (is_load)
 	{
 		lane->is_prepare = kind == DBMAZZ_REQUEST_PREPARE;
 		DBMAZZ_DEBUG_POINT("request_started");
@@ -476,6 +481,8 @@ void
 dbmazz_lane_complete(DbmazzShipper *s, Lane *lane, const DbmazzCompletion *c)
 {
 	DbmazzRequestKind kind = lane->request.kind;
+	bool		is_load = kind == DBMAZZ_REQUEST_LOAD ||
+	kind == DBMAZZ_REQUEST_PREPARE;
 
 	Assert(lane->phase == LANE_BUSY && c->id == lane->request.id);
 	DBMAZZ_DEBUG_POINT("answer_received");
@@ -511,13 +518,12 @@ dbmazz_lane_complete(DbmazzShipper *s, Lane *lane, const DbmazzCompletion *c)
 		dbmazz_lane_loaded(s, lane);
 		return;
 	}
-	if (c->outcome == DBMAZZ_REJECT && (lane->request.batch != NULL ||
-										kind == DBMAZZ_REQUEST_TRUNCATE))
+	if (c->outcome == DBMAZZ_REJECT &&
+		(is_load || kind == DBMAZZ_REQUEST_TRUNCATE))
 	{
 		if (lane->place != NULL)
 			dbmazz_lane_cover_label(s, lane, NULL);
-		if (lane->request.batch != NULL &&
-			c->error.status == DBMAZZ_ERR_UNREPRESENTABLE)
+		if (is_load && c->error.status == DBMAZZ_ERR_UNREPRESENTABLE)
 			rows_rejected(s, lane, &c->error);
 		else
 			dbmazz_lane_stop(s, lane, &c->error, NULL);
@@ -529,6 +535,6 @@ dbmazz_lane_complete(DbmazzShipper *s, Lane *lane, const DbmazzCompletion *c)
 	lane->in_doubt = c->outcome == DBMAZZ_DOUBT ||
 		(kind == DBMAZZ_REQUEST_RESOLVE && c->outcome == DBMAZZ_REJECT);
 	lane->doubts = lane->in_doubt ? lane->doubts + 1 : 0;
-	if (kind == DBMAZZ_REQUEST_PREPARE && !lane->in_doubt)
+	if (c->send_anew || (kind == DBMAZZ_REQUEST_PREPARE && !lane->in_doubt))
 		lane->sequence++;
 }

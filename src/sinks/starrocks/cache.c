@@ -4,12 +4,11 @@
  *
  * NOTES
  *	  A schema is read again when a description comes that no plan is kept for,
- *	  when it is some seconds old, and after the target has refused a load.
- *	  Between two looks a column that an operator drops in the target loses its
- *	  values without a word from the server, which nothing in its answer tells; a
- *	  column that the source gains does not, for it comes with a new description.
- *	  So the age bounds how much can be lost, for one small request in that time
- *	  and table; and the error says since when.
+ *	  when it is some seconds old, and after the target has refused a load.  Each
+ *	  load is followed by a look of its own (target.c), which keeps the cache fresh
+ *	  as long as rows flow.  So nothing depends on the age but this: a column that
+ *	  was dropped while the table was at rest is found before rows are sent, not
+ *	  behind them.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -31,53 +30,84 @@ struct DbmazzSrTarget
 };
 
 static DbmazzSrTarget **find(DbmazzSr *sr, const char *name);
+static DbmazzSrPlan *find_plan(const DbmazzSrTarget *target,
+							   const DbmazzTableDesc *desc);
 static void drop_plans(DbmazzSrTarget *target);
 
 DbmazzSrPlan *
 dbmazz_sr_cache_plan(DbmazzSr *sr, const DbmazzTableDesc *desc)
 {
 	DbmazzSrTarget *target = *find(sr, dbmazz_desc_text(desc, desc->target));
-	uint64_t	key = dbmazz_sr_plan_key(desc);
+	DbmazzSrPlan *plan;
 	DbmazzError ignored;
 	int64_t		age;
-	int			i;
 
 	if (target == NULL)
 		return NULL;
 	age = dbmazz_http_now_ms() - target->read_at_ms;
 	if (age > MAX_AGE_MS)
 		return NULL;
-	for (i = 0; i < MAX_PLANS; i++)
-	{
-		if (target->plans[i] != NULL && target->plans[i]->key == key)
-		{
-			target->plans[i]->refs++;
-			return target->plans[i];
-		}
-	}
+	plan = find_plan(target, desc);
+	if (plan != NULL)
+		return plan;
 	return age <= FRESH_MS ? dbmazz_sr_cache_make(sr, desc, &ignored) : NULL;
 }
 
-int64_t
-dbmazz_sr_cache_fitted(DbmazzSr *sr, const DbmazzTableDesc *desc)
+DbmazzSrPlan *
+dbmazz_sr_cache_last(DbmazzSr *sr, const DbmazzTableDesc *desc)
 {
 	DbmazzSrTarget *target = *find(sr, dbmazz_desc_text(desc, desc->target));
-	uint64_t	key = dbmazz_sr_plan_key(desc);
+
+	return target != NULL ? find_plan(target, desc) : NULL;
+}
+
+DbmazzSrSchemaSource
+dbmazz_sr_cache_source(DbmazzSr *sr, const char *name)
+{
+	DbmazzSrTarget *target = *find(sr, name);
+
+	return target != NULL ? target->schema->source : DBMAZZ_SR_SCHEMA_V2;
+}
+
+bool
+dbmazz_sr_cache_renew(DbmazzSr *sr, const char *name,
+					  const DbmazzSrPlan *plan, const DbmazzSrSchema *schema)
+{
+	DbmazzSrTarget *target = *find(sr, name);
 	int			i;
 
 	for (i = 0; target != NULL && i < MAX_PLANS; i++)
 	{
-		if (target->plans[i] != NULL && target->plans[i]->key == key)
-			return dbmazz_http_now_ms() - target->read_at_ms;
+		if (target->plans[i] != plan || plan == NULL)
+			continue;
+		if (!dbmazz_sr_schema_equal(target->schema, schema))
+			return false;
+		target->read_at_ms = dbmazz_http_now_ms();
+		return true;
 	}
-	return -1;
+	return false;
+}
+
+void
+dbmazz_sr_cache_expire(DbmazzSr *sr, const char *name)
+{
+	DbmazzSrTarget *target = *find(sr, name);
+
+	if (target != NULL)
+		target->read_at_ms = dbmazz_http_now_ms() - MAX_AGE_MS - 1;
 }
 
 void
 dbmazz_sr_cache_store(DbmazzSr *sr, const char *name, DbmazzSrSchema *schema)
 {
-	DbmazzSrTarget *target;
+	DbmazzSrTarget *target = *find(sr, name);
 
+	if (target != NULL && dbmazz_sr_schema_equal(target->schema, schema))
+	{
+		free(schema);
+		target->read_at_ms = dbmazz_http_now_ms();
+		return;
+	}
 	dbmazz_sr_cache_forget(sr, name);
 	target = calloc(1, sizeof(*target));
 	if (target != NULL)
@@ -107,6 +137,9 @@ dbmazz_sr_cache_make(DbmazzSr *sr, const DbmazzTableDesc *desc,
 		dbmazz_error_set(err, DBMAZZ_ERR_NO_SPACE, 0, "out of memory");
 		return NULL;
 	}
+	plan = find_plan(target, desc);
+	if (plan != NULL)
+		return plan;
 	plan = dbmazz_sr_plan_create(desc, target->schema, sr->config->database,
 								 err);
 	if (plan == NULL)
@@ -150,6 +183,23 @@ find(DbmazzSr *sr, const char *name)
 	while (*link != NULL && strcmp((*link)->name, name) != 0)
 		link = &(*link)->next;
 	return link;
+}
+
+/* With a reference for the caller; NULL if there is none. */
+static DbmazzSrPlan *
+find_plan(const DbmazzSrTarget *target, const DbmazzTableDesc *desc)
+{
+	uint64_t	key = dbmazz_sr_plan_key(desc);
+	int			i;
+
+	for (i = 0; i < MAX_PLANS; i++)
+	{
+		if (target->plans[i] == NULL || target->plans[i]->key != key)
+			continue;
+		target->plans[i]->refs++;
+		return target->plans[i];
+	}
+	return NULL;
 }
 
 static void

@@ -8,18 +8,20 @@
  *	  one HTTP call, which call.c makes (trying the frontends in turn, following
  *	  redirects), and whose answer decides about the next step:
  *
- *		LOAD	schema ... -> redirect -> load -> (state | error log) -> end
- *		RESOLVE	state -> end
- *		PREPARE	schema ... -> begin -> load -> prepare -> (error log) -> end
+ *		LOAD	schema ... -> redirect -> load -> (state) -> confirm ... -> end
+ *		RESOLVE	state -> (confirm ...) -> end
+ *		PREPARE	schema ... -> begin -> load -> prepare -> confirm ... -> end
  *		COMMIT	commit -> end
  *		SETTLE	state -> (cancel or rollback -> state) -> next label ... -> (sessions) -> end
  *		TRUNCATE	(address) -> connect -> truncate -> end
  *		sessions	(address) -> connect -> list -> (kill ... -> pause -> list)
  *				-> next address ...
  *
- *	  Those of the last two lines speak to the MySQL port.
+ *	  Those of the last two lines speak to the MySQL port.  Rows that are rejected
+ *	  lead to the error log, and then to the end.
  *
- *	  The schema is skipped when the cache has a plan for the description.
+ *	  The schema is skipped when the cache has a plan for the description; confirm,
+ *	  the same question behind a success, never is: see target.c.
  */
 #ifndef DBMAZZ_SR_JOB_H
 #define DBMAZZ_SR_JOB_H
@@ -42,6 +44,7 @@ typedef struct DbmazzSrTarget DbmazzSrTarget;
 typedef enum DbmazzSrStep
 {
 	DBMAZZ_SR_STEP_SCHEMA,
+	DBMAZZ_SR_STEP_CONFIRM,		/* does the target still have all columns? */
 	DBMAZZ_SR_STEP_REDIRECT,	/* ask a frontend where to send the rows */
 	DBMAZZ_SR_STEP_LOAD,
 	DBMAZZ_SR_STEP_BEGIN,
@@ -109,9 +112,9 @@ struct DbmazzSrJob
 	size_t		post_sent;
 	DbmazzSrText url;
 
-	/* LOAD, PREPARE */
+	/* LOAD, PREPARE, RESOLVE */
 	DbmazzSrSchemaSource source;
-	DbmazzSrPlan *plan;
+	DbmazzSrPlan *plan;			/* what the rows were sent by */
 	DbmazzBody	body;
 	DbmazzCompressor *compressor;	/* of the body; NULL: it goes as it is */
 	DbmazzSrText headers;		/* lines, each with a zero byte */
@@ -186,9 +189,25 @@ extern void dbmazz_sr_finish(DbmazzSrJob *job, DbmazzOutcome outcome);
  */
 extern void dbmazz_sr_fail(DbmazzSrJob *job);
 
+/* ---- target.c ----------------------------------------------------------- */
+
+/*
+ * Before a load: read the target's schema, make the plan from it, and go on with
+ * dbmazz_sr_load_send().
+ */
+extern void dbmazz_sr_target_read(DbmazzSrJob *job);
+
+/*
+ * The rows are committed, or prepared: read the schema once more, and finish the
+ * job.  DONE only if no value of the rows can have been left out.
+ */
+extern void dbmazz_sr_target_confirm(DbmazzSrJob *job);
+extern void dbmazz_sr_target_step(DbmazzSrJob *job);
+
 /* ---- load.c, label.c --------------------------------------------------- */
 
 extern void dbmazz_sr_load_start(DbmazzSrJob *job);
+extern void dbmazz_sr_load_send(DbmazzSrJob *job);
 extern void dbmazz_sr_load_step(DbmazzSrJob *job);
 extern void dbmazz_sr_label_start(DbmazzSrJob *job);
 extern void dbmazz_sr_label_step(DbmazzSrJob *job);
@@ -249,17 +268,32 @@ extern DbmazzSrPlan *dbmazz_sr_cache_plan(DbmazzSr *sr,
 										  const DbmazzTableDesc *desc);
 
 /*
- * How many milliseconds ago a schema was read that the description fitted, if rows
- * may have been sent since; -1 if there is none.
+ * The plan that the description had last, however old, with a reference for the
+ * caller; NULL if there is none.
  */
-extern int64_t dbmazz_sr_cache_fitted(DbmazzSr *sr,
-									  const DbmazzTableDesc *desc);
+extern DbmazzSrPlan *dbmazz_sr_cache_last(DbmazzSr *sr,
+										  const DbmazzTableDesc *desc);
 
-/* Takes over the schema.  Its plans are made anew. */
+/* The way in which the target's schema was read last. */
+extern DbmazzSrSchemaSource dbmazz_sr_cache_source(DbmazzSr *sr,
+												   const char *target);
+
+/*
+ * A schema that was read just now: true if the plan was made from the very same.
+ * Then the cache is as fresh as it.
+ */
+extern bool dbmazz_sr_cache_renew(DbmazzSr *sr, const char *target,
+								  const DbmazzSrPlan *plan,
+								  const DbmazzSrSchema *schema);
+
+/* No plan of the target serves a load any more. */
+extern void dbmazz_sr_cache_expire(DbmazzSr *sr, const char *target);
+
+/* Takes over the schema.  If it is another one, its plans are made anew. */
 extern void dbmazz_sr_cache_store(DbmazzSr *sr, const char *target,
 								  DbmazzSrSchema *schema);
 
-/* Make the plan from the stored schema, and keep it.  NULL: err tells. */
+/* The plan from the stored schema, made if it must be.  NULL: err tells. */
 extern DbmazzSrPlan *dbmazz_sr_cache_make(DbmazzSr *sr,
 										  const DbmazzTableDesc *desc,
 										  DbmazzError *err);

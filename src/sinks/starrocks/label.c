@@ -71,7 +71,9 @@ resolved(DbmazzSrJob *job, DbmazzSrLabelState state)
 {
 	DbmazzError *err = &job->completion.error;
 
-	if (state == DBMAZZ_SR_LABEL_COMMITTED)
+	if (state == DBMAZZ_SR_LABEL_COMMITTED && job->request->batch != NULL)
+		dbmazz_sr_target_confirm(job);
+	else if (state == DBMAZZ_SR_LABEL_COMMITTED)
 		dbmazz_sr_finish(job, DBMAZZ_DONE);
 	else if (state == DBMAZZ_SR_LABEL_RUNNING ||
 			 state == DBMAZZ_SR_LABEL_PREPARED)

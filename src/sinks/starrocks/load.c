@@ -1,7 +1,7 @@
 /*
  * load.c
- *		LOAD: schema, redirect, rows, and what the backend says about them.
- *		The schema and rejected rows are also PREPARE's.
+ *		LOAD: redirect, rows, and what the backend says about them.  Rejected rows
+ *		are also PREPARE's.  What comes before and behind is in target.c.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,18 +12,10 @@
 #include "sinks/starrocks/job.h"
 #include "sinks/starrocks/names.h"
 
-#define MAX_SCHEMA_ANSWER	(4 * 1024 * 1024)
 #define MAX_LOAD_ANSWER		(1024 * 1024)
 #define MAX_ERROR_LOG		4096
 #define MAX_HOPS			3
 
-static void ask_schema(DbmazzSrJob *job, DbmazzSrSchemaSource source);
-static void write_query(DbmazzSrText *post, const char *database,
-						const char *target);
-static void add_literal(DbmazzSrText *text, const char *value);
-static void schema_ended(DbmazzSrJob *job);
-static void tell_loss(DbmazzError *err, int64_t fitted_ms);
-static void ask_backend(DbmazzSrJob *job);
 static void redirect_ended(DbmazzSrJob *job);
 static void load_ended(DbmazzSrJob *job);
 static bool ask_error_log(DbmazzSrJob *job);
@@ -42,9 +34,9 @@ dbmazz_sr_load_start(DbmazzSrJob *job)
 	}
 	job->plan = dbmazz_sr_cache_plan(job->sr, job->request->batch->table);
 	if (job->plan != NULL)
-		ask_backend(job);
+		dbmazz_sr_load_send(job);
 	else
-		ask_schema(job, DBMAZZ_SR_SCHEMA_V2);
+		dbmazz_sr_target_read(job);
 }
 
 void
@@ -52,9 +44,6 @@ dbmazz_sr_load_step(DbmazzSrJob *job)
 {
 	switch (job->step)
 	{
-		case DBMAZZ_SR_STEP_SCHEMA:
-			schema_ended(job);
-			break;
 		case DBMAZZ_SR_STEP_REDIRECT:
 			redirect_ended(job);
 			break;
@@ -77,149 +66,9 @@ dbmazz_sr_load_step(DbmazzSrJob *job)
 	}
 }
 
-static void
-ask_schema(DbmazzSrJob *job, DbmazzSrSchemaSource source)
-{
-	const char *database = job->config->database;
-	const char *target = job->request->target;
-	DbmazzSrText *path = &job->path;
-
-	job->step = DBMAZZ_SR_STEP_SCHEMA;
-	job->source = source;
-	dbmazz_sr_text_clear(path);
-	dbmazz_sr_text_clear(&job->post);
-	if (source == DBMAZZ_SR_SCHEMA_OLD)
-	{
-		dbmazz_sr_text_addf(path, "/api/");
-		dbmazz_sr_text_url(path, database);
-		dbmazz_sr_text_addf(path, "/");
-		dbmazz_sr_text_url(path, target);
-		dbmazz_sr_text_addf(path, "/_schema");
-		dbmazz_sr_call(job, "GET", MAX_SCHEMA_ANSWER);
-		return;
-	}
-	dbmazz_sr_text_addf(path, "/api/%s/catalogs/default_catalog/databases/",
-						source == DBMAZZ_SR_SCHEMA_V2 ? "v2" : "v1");
-	dbmazz_sr_text_url(path, database);
-	if (source == DBMAZZ_SR_SCHEMA_V2)
-	{
-		dbmazz_sr_text_addf(path, "/tables/");
-		dbmazz_sr_text_url(path, target);
-		dbmazz_sr_text_addf(path, "/schema");
-		dbmazz_sr_call(job, "GET", MAX_SCHEMA_ANSWER);
-	}
-	else
-	{
-		dbmazz_sr_text_addf(path, "/sql");
-		write_query(&job->post, database, target);
-		dbmazz_sr_call(job, "POST", MAX_SCHEMA_ANSWER);
-	}
-}
-
-/* As dbmazz_sr_schema_read() expects it. */
-static void
-write_query(DbmazzSrText *post, const char *database, const char *target)
-{
-	DbmazzSrText query = {0};
-
-	dbmazz_sr_text_addf(&query,
-						"SELECT COLUMN_NAME, COLUMN_TYPE, IS_NULLABLE, "
-						"COLUMN_KEY, COLUMN_DEFAULT, EXTRA "
-						"FROM information_schema.columns "
-						"WHERE TABLE_SCHEMA = ");
-	add_literal(&query, database);
-	dbmazz_sr_text_addf(&query, " AND TABLE_NAME = ");
-	add_literal(&query, target);
-	dbmazz_sr_text_addf(&query, " ORDER BY ORDINAL_POSITION;");
-	dbmazz_sr_text_addf(post, "{\"query\":");
-	if (query.failed)
-		post->failed = true;
-	else
-		dbmazz_sr_text_json(post, query.data);
-	dbmazz_sr_text_addf(post, "}");
-	dbmazz_sr_text_free(&query);
-}
-
-static void
-add_literal(DbmazzSrText *text, const char *value)
-{
-	dbmazz_sr_text_add(text, "'", 1);
-	for (; *value != '\0'; value++)
-	{
-		if (*value == '\'' || *value == '\\')
-			dbmazz_sr_text_add(text, "\\", 1);
-		dbmazz_sr_text_add(text, value, 1);
-	}
-	dbmazz_sr_text_add(text, "'", 1);
-}
-
-static void
-schema_ended(DbmazzSrJob *job)
-{
-	const DbmazzHttpAnswer *answer = dbmazz_http_answer(job->transfer);
-	DbmazzError *err = &job->completion.error;
-	DbmazzSrSchemaSource next = (DbmazzSrSchemaSource) (job->source + 1);
-	DbmazzSrSchemaResult result;
-	DbmazzSrSchema *schema;
-
-	result = dbmazz_sr_schema_read(job->source, answer, &schema,
-								   &job->verdict, err);
-	if (result == DBMAZZ_SR_SCHEMA_NO_WAY && next < DBMAZZ_SR_SCHEMA_SOURCES)
-	{
-		ask_schema(job, next);
-		return;
-	}
-	if (result != DBMAZZ_SR_SCHEMA_READ)
-	{
-		if (result == DBMAZZ_SR_SCHEMA_NO_WAY)
-			dbmazz_sr_answer_error(answer, &job->verdict, err);
-		dbmazz_sr_fail(job);
-		return;
-	}
-	if (job->config == job->sr->config)
-	{
-		const DbmazzTableDesc *desc = job->request->batch->table;
-		int64_t		fitted_ms = dbmazz_sr_cache_fitted(job->sr, desc);
-
-		dbmazz_sr_cache_store(job->sr, job->request->target, schema);
-		job->plan = dbmazz_sr_cache_make(job->sr, desc, err);
-		if (job->plan == NULL && fitted_ms >= 0)
-			tell_loss(err, fitted_ms);
-	}
-	else
-	{
-		/* The settings have changed since: not for those who come later. */
-		job->plan = dbmazz_sr_plan_create(job->request->batch->table, schema,
-										  job->config->database, err);
-		free(schema);
-	}
-	if (job->plan != NULL)
-		ask_backend(job);
-	else
-	{
-		dbmazz_sr_cache_forget(job->sr, job->request->target);
-		dbmazz_sr_finish(job, err->status == DBMAZZ_ERR_NO_SPACE ?
-						 DBMAZZ_RETRY : DBMAZZ_REJECT);
-	}
-}
-
-/* The target was altered while rows flowed, and no load has complained. */
-static void
-tell_loss(DbmazzError *err, int64_t fitted_ms)
-{
-	char		detail[DBMAZZ_ERROR_DETAIL];
-
-	strcpy(detail, err->detail);
-	dbmazz_error_detail(err, "%s%sThe target was altered in the last %lld ms. "
-						"Loads of that time may have lost or changed values "
-						"there: look into the rows with them, or load the table "
-						"anew.", detail, detail[0] != '\0' ? " " : "",
-						(long long) fitted_ms);
-}
-
 /* Ask a frontend which backend is to have the rows. */
-static void
-ask_backend(DbmazzSrJob *job)
+void
+dbmazz_sr_load_send(DbmazzSrJob *job)
 {
 	dbmazz_sr_plan_body(job->plan, job->request->batch, &job->body);
 	if (job->body.nrows == 0)
@@ -346,7 +195,7 @@ load_ended(DbmazzSrJob *job)
 	else if (verdict->outcome == DBMAZZ_REJECT)
 		dbmazz_sr_rejected(job);
 	else if (verdict->outcome == DBMAZZ_DONE)
-		dbmazz_sr_finish(job, DBMAZZ_DONE);
+		dbmazz_sr_target_confirm(job);
 	else if (answer->phase == DBMAZZ_HTTP_UNSENT &&
 			 verdict->outcome == DBMAZZ_RETRY)
 		dbmazz_sr_fail(job);
@@ -450,7 +299,7 @@ state_ended(DbmazzSrJob *job)
 	state = dbmazz_sr_answer_state(answer, &job->verdict,
 								   &job->completion.error);
 	if (state == DBMAZZ_SR_LABEL_COMMITTED)
-		dbmazz_sr_finish(job, DBMAZZ_DONE);
+		dbmazz_sr_target_confirm(job);
 	else
 	{
 		if (job->completion.error.message[0] == '\0')

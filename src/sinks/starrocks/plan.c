@@ -45,6 +45,8 @@ static bool check_types(const DbmazzTableDesc *desc,
 static bool check_unfilled(const DbmazzTableDesc *desc,
 						   const DbmazzSrSchema *schema,
 						   const char *database, DbmazzError *err);
+static uint64_t identity(const DbmazzTableDesc *desc,
+						 const DbmazzSrSchema *schema);
 static const DbmazzColumnDesc *find_source(const DbmazzTableDesc *desc,
 										   const char *name);
 static const char *find_other_case(const DbmazzSrSchema *schema,
@@ -88,10 +90,18 @@ dbmazz_sr_plan_create(const DbmazzTableDesc *desc,
 	}
 	plan->refs = 1;
 	plan->key = dbmazz_sr_plan_key(desc);
+	plan->identity = identity(desc, schema);
 	plan->columns = columns.data;
 	plan->delete_tail = tail.data;
 	plan->delete_tail_len = tail.len;
 	return plan;
+}
+
+bool
+dbmazz_sr_plan_equal(const DbmazzSrPlan *a, const DbmazzSrPlan *b)
+{
+	return strcmp(a->columns, b->columns) == 0 &&
+		(a->identity == b->identity || a->identity == 0 || b->identity == 0);
 }
 
 void
@@ -343,6 +353,27 @@ check_unfilled(const DbmazzTableDesc *desc, const DbmazzSrSchema *schema,
 		return false;
 	}
 	return true;
+}
+
+static uint64_t
+identity(const DbmazzTableDesc *desc, const DbmazzSrSchema *schema)
+{
+	uint64_t	hash;
+	int			i;
+
+	if (schema->number == 0)
+		return 0;
+	hash = dbmazz_hash((const char *) &schema->number,
+					   sizeof(schema->number), 0);
+	for (i = 0; i < desc->ncolumns; i++)
+	{
+		const char *name = dbmazz_desc_text(desc, desc->columns[i].name);
+		const DbmazzSrColumn *column = dbmazz_sr_schema_find(schema, name);
+
+		hash = dbmazz_hash((const char *) &column->number,
+						   sizeof(column->number), hash);
+	}
+	return hash != 0 ? hash : 1;
 }
 
 static const DbmazzColumnDesc *

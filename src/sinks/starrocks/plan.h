@@ -14,6 +14,8 @@ typedef struct DbmazzSrPlan
 {
 	int			refs;
 	uint64_t	key;			/* hash of the description */
+	uint64_t	identity;		/* of the target and of these columns of it; 0: not
+								 * known */
 	char	   *columns;		/* value of the header "columns" */
 	char	   *delete_tail;	/* see body.h */
 	size_t		delete_tail_len;
@@ -29,6 +31,13 @@ extern DbmazzSrPlan *dbmazz_sr_plan_create(const DbmazzTableDesc *desc,
 										   const DbmazzSrSchema *schema,
 										   const char *database,
 										   DbmazzError *err);
+
+/*
+ * Of two plans for one description: do both send the same to the same columns?
+ * One that was dropped in between and added again is another one, where the
+ * server tells.
+ */
+extern bool dbmazz_sr_plan_equal(const DbmazzSrPlan *a, const DbmazzSrPlan *b);
 
 /* Prepare the body of a load of this batch; the plan must outlive it. */
 extern void dbmazz_sr_plan_body(const DbmazzSrPlan *plan,

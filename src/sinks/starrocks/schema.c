@@ -26,6 +26,7 @@ static cJSON *parse(const char *data, size_t len);
 static DbmazzSrSchema *schema_alloc(int ncolumns, size_t names, char **pos);
 static void set_name(DbmazzSrColumn *column, const char *name, char **pos);
 static const char *text_of(const cJSON *item, const char *name);
+static double number_of(const cJSON *item, const char *name, double none);
 static DbmazzSrType type_of(const char *text);
 static void set_type(DbmazzSrColumn *column, const char *text);
 static void set_scale(DbmazzSrColumn *column, const cJSON *value);
@@ -51,7 +52,10 @@ dbmazz_sr_schema_read(DbmazzSrSchemaSource source,
 		else
 			*schema = read_old(answer);
 		if (*schema != NULL)
+		{
+			(*schema)->source = source;
 			return DBMAZZ_SR_SCHEMA_READ;
+		}
 		if (empty)
 		{
 			verdict->outcome = DBMAZZ_REJECT;
@@ -102,6 +106,30 @@ dbmazz_sr_schema_assume(const DbmazzTableDesc *desc)
 	return schema;
 }
 
+bool
+dbmazz_sr_schema_equal(const DbmazzSrSchema *a, const DbmazzSrSchema *b)
+{
+	int			i;
+
+	if (a->source != b->source || a->number != b->number ||
+		a->keys_known != b->keys_known || a->nulls_known != b->nulls_known ||
+		a->is_primary != b->is_primary || a->is_duplicate != b->is_duplicate ||
+		a->ncolumns != b->ncolumns)
+		return false;
+	for (i = 0; i < a->ncolumns; i++)
+	{
+		const DbmazzSrColumn *x = &a->columns[i];
+		const DbmazzSrColumn *y = &b->columns[i];
+
+		if (strcmp(x->name, y->name) != 0 || x->type != y->type ||
+			x->scale != y->scale || x->number != y->number ||
+			x->is_key != y->is_key || x->is_nullable != y->is_nullable ||
+			x->has_default != y->has_default)
+			return false;
+	}
+	return true;
+}
+
 const DbmazzSrColumn *
 dbmazz_sr_schema_find(const DbmazzSrSchema *schema, const char *name)
 {
@@ -145,6 +173,7 @@ read_v2(const DbmazzHttpAnswer *answer)
 										"PRIMARY_KEYS") == 0;
 		schema->is_duplicate = strcasecmp(text_of(result, "keysType"),
 										  "DUP_KEYS") == 0;
+		schema->number = number_of(result, "id", 0);
 		cJSON_ArrayForEach(item, columns)
 		{
 			const char *kind = text_of(item, "defaultValueType");
@@ -152,6 +181,7 @@ read_v2(const DbmazzHttpAnswer *answer)
 			set_name(column, text_of(item, "name"), &pos);
 			set_type(column, text_of(item, "primitiveType"));
 			set_scale(column, cJSON_GetObjectItem(item, "scale"));
+			column->number = number_of(item, "uniqueId", -1);
 			column->is_key = cJSON_IsTrue(cJSON_GetObjectItem(item, "isKey"));
 			column->is_nullable =
 				cJSON_IsTrue(cJSON_GetObjectItem(item, "isAllowNull"));
@@ -322,6 +352,7 @@ set_name(DbmazzSrColumn *column, const char *name, char **pos)
 
 	memcpy(*pos, name, size);
 	column->name = *pos;
+	column->number = -1;
 	*pos += size;
 }
 
@@ -332,6 +363,15 @@ text_of(const cJSON *item, const char *name)
 	const char *text = cJSON_GetStringValue(cJSON_GetObjectItem(item, name));
 
 	return text != NULL ? text : "";
+}
+
+/* A member that is a number; else 'none'. */
+static double
+number_of(const cJSON *item, const char *name, double none)
+{
+	const cJSON *number = cJSON_GetObjectItem(item, name);
+
+	return cJSON_IsNumber(number) ? number->valuedouble : none;
 }
 
 /* By the first word of the type: "decimal(10, 2)", "DECIMAL64", "varchar". */

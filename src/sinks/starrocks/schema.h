@@ -31,20 +31,12 @@ typedef struct DbmazzSrColumn
 	const char *name;
 	DbmazzSrType type;
 	int			scale;			/* of DECIMAL; -1: not known */
+	double		number;			/* one that is added again has another one; -1:
+								 * not known */
 	bool		is_key;
 	bool		is_nullable;
 	bool		has_default;	/* or is filled by the server in other ways */
 } DbmazzSrColumn;
-
-typedef struct DbmazzSrSchema
-{
-	bool		keys_known;		/* is_key and is_primary mean something */
-	bool		nulls_known;	/* is_nullable and has_default do */
-	bool		is_primary;		/* a Primary Key table */
-	bool		is_duplicate;	/* a Duplicate Key table */
-	int			ncolumns;
-	DbmazzSrColumn columns[];	/* names follow in the same block */
-} DbmazzSrSchema;
 
 /* Ways to ask for a schema, best first. */
 typedef enum DbmazzSrSchemaSource
@@ -54,6 +46,19 @@ typedef enum DbmazzSrSchemaSource
 	DBMAZZ_SR_SCHEMA_OLD,		/* GET /api/db/table/_schema: names and types */
 	DBMAZZ_SR_SCHEMA_SOURCES
 } DbmazzSrSchemaSource;
+
+typedef struct DbmazzSrSchema
+{
+	DbmazzSrSchemaSource source;
+	double		number;			/* one that is made anew has another one; 0: not
+								 * known */
+	bool		keys_known;		/* is_key and is_primary mean something */
+	bool		nulls_known;	/* is_nullable and has_default do */
+	bool		is_primary;		/* a Primary Key table */
+	bool		is_duplicate;	/* a Duplicate Key table */
+	int			ncolumns;
+	DbmazzSrColumn columns[];	/* names follow in the same block */
+} DbmazzSrSchema;
 
 typedef enum DbmazzSrSchemaResult
 {
@@ -74,6 +79,10 @@ extern DbmazzSrSchemaResult dbmazz_sr_schema_read(DbmazzSrSchemaSource source,
 
 /* The schema of a table made by our own DDL; NULL if out of memory. */
 extern DbmazzSrSchema *dbmazz_sr_schema_assume(const DbmazzTableDesc *desc);
+
+/* Is everything the same that they tell? */
+extern bool dbmazz_sr_schema_equal(const DbmazzSrSchema *a,
+								   const DbmazzSrSchema *b);
 
 /* NULL if there is none of exactly this name. */
 extern const DbmazzSrColumn *dbmazz_sr_schema_find(const DbmazzSrSchema *schema,

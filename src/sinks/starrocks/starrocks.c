@@ -105,7 +105,8 @@ dbmazz_sr_fail(DbmazzSrJob *job)
 	DbmazzOutcome outcome = verdict->outcome;
 
 	job->completion.slow_down = verdict->slow_down;
-	if (job->request->kind == DBMAZZ_REQUEST_RESOLVE)
+	if (job->request->kind == DBMAZZ_REQUEST_RESOLVE ||
+		job->step == DBMAZZ_SR_STEP_CONFIRM)
 		outcome = DBMAZZ_DOUBT;
 	else if (job->request->kind == DBMAZZ_REQUEST_SETTLE)
 		outcome = DBMAZZ_RETRY;
@@ -381,6 +382,9 @@ advance(DbmazzSr *sr)
 			continue;
 		if (job->step == DBMAZZ_SR_STEP_ADDRESS)
 			dbmazz_sr_port_resolved(job);
+		else if (job->step == DBMAZZ_SR_STEP_SCHEMA ||
+				 job->step == DBMAZZ_SR_STEP_CONFIRM)
+			dbmazz_sr_target_step(job);
 		else if (job->request->kind == DBMAZZ_REQUEST_LOAD ||
 				 job->request->kind == DBMAZZ_REQUEST_PREPARE)
 			dbmazz_sr_load_step(job);

@@ -139,7 +139,7 @@ prepare_ended(DbmazzSrJob *job)
 
 	if (nrows == (double) job->body.nrows)
 	{
-		dbmazz_sr_finish(job, DBMAZZ_DONE);
+		dbmazz_sr_target_confirm(job);
 		return;
 	}
 	if (nrows < 0)

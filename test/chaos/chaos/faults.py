@@ -29,6 +29,7 @@ TARGET = {
     "500": {"fault": "be_status", "status": 500},
     "500, committed": {"fault": "be_status", "status": 500, "commit": True},
     "503": {"fault": "fe_status", "status": 503, "endpoint": "any"},
+    "503 of schemas": {"fault": "fe_status", "status": 503, "endpoint": "schema"},
     "503 of label states": {"fault": "fe_status", "status": 503, "endpoint": "get_load_state"},
     "garbage": {"fault": "be_garbage", "commit": False},
     "garbage, committed": {"fault": "be_garbage", "commit": True},

@@ -64,7 +64,7 @@ async def _post_faults(app, conn, _request, body):
 
 
 async def _release(app, conn, _request, body):
-    """Let held loads go on to their commit, and held statements."""
+    """Let held loads go on to their commit, and held statements and requests."""
     pattern = re.compile(body.get("label") or "")
     released = []
     for txn in app.txns.held():
@@ -75,13 +75,18 @@ async def _release(app, conn, _request, body):
         if session.held and pattern.search(session.statement):
             session.held.set()
             released.append(session.statement)
+    for what, event in app.requests:
+        if pattern.search(what.get("label", "")):
+            event.set()
+            released.append(what["endpoint"])
     await conn.respond_json({"status": "OK", "released": released})
 
 
 async def _held(app, conn, _request, _body):
     await conn.respond_json({"status": "OK", "held": [
         {"db": t.db, "table": t.table, "label": t.label, "txn_id": t.id} for t in app.txns.held()],
-        "statements": [s.statement for s in app.sessions.values() if s.held]})
+        "statements": [s.statement for s in app.sessions.values() if s.held],
+        "requests": [what for what, _ in app.requests]})
 
 
 async def _loads(app, conn, request, _body):

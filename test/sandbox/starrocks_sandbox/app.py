@@ -45,6 +45,7 @@ class App:
         self.connections = 0
         self.tasks = set()
         self.sessions = {}               # of the MySQL port, by their number
+        self.requests = []               # that the FE keeps: (what, event)
         self.open = {}                   # (db, label) -> what transaction.py has of it
         self.multi = {}                  # the same, what multi.py has
         self.engine = None               # the SQL engine, set by the starter
@@ -67,6 +68,15 @@ class App:
         task = asyncio.get_running_loop().create_task(coroutine)
         self.tasks.add(task)             # the loop itself holds tasks only weakly
         task.add_done_callback(self.tasks.discard)
+
+    async def hold_request(self, what):
+        """Keep a request until it is released, whatever becomes of the client."""
+        entry = (what, asyncio.Event())
+        self.requests.append(entry)
+        try:
+            await entry[1].wait()
+        finally:
+            self.requests.remove(entry)
 
     # -- users -------------------------------------------------------------
 

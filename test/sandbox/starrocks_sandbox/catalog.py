@@ -22,6 +22,7 @@ class Column:
     default_expr: str | None = None     # CURRENT_TIMESTAMP and the like
     auto_increment: bool = False
     comment: str = ""
+    number: int = -1                    # never used again in its table
 
     def has_default(self):
         return self.default is not None or self.default_expr is not None or self.auto_increment
@@ -47,6 +48,7 @@ class Table:
     distributed: str = ""
     properties: dict = field(default_factory=dict)
     reordered: bool = False                 # the stored columns are in another order
+    numbers: int = 0                        # that its columns have used
 
     @property
     def physical(self):
@@ -55,6 +57,15 @@ class Table:
     @property
     def upserts(self):
         return self.model in ("PRIMARY", "UNIQUE")
+
+    def number(self, column):
+        column.number = self.numbers
+        self.numbers += 1
+
+    def unique_id(self, column):
+        """What the schema tells of that: nothing where columns are not altered by it."""
+        slow = self.properties.get("fast_schema_evolution", "true").lower() == "false"
+        return -1 if slow else column.number
 
     def keys(self):
         return [c for c in self.columns if c.key]

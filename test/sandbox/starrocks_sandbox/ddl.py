@@ -84,6 +84,7 @@ def table_from_ast(node, db):
         if column.name.lower() in seen:
             raise SqlError(f"Duplicate column name '{column.name}'", 1060)
         seen.add(column.name.lower())
+        table.number(column)
     _mark_keys(table, keys)
     _read_properties(table, node.args.get("properties"))
     return table
@@ -271,6 +272,7 @@ class Ddl:
                 raise SqlError("Can not add value column before key columns")
             table.reordered = True
         table.columns.insert(index, column)
+        table.number(column)
         name = f"{table.physical}.{quote(column.name)}"
         statements.append(f"ALTER TABLE {table.physical} ADD COLUMN {quote(column.name)} {column.type.duck()}")
         if column.has_default() or not column.nullable:
@@ -287,7 +289,7 @@ class Ddl:
     def _modify_column(self, table, node, statements):
         new = column_from_ast(node)
         old = self._column(table, new.name)
-        new.name, new.key = old.name, old.key
+        new.name, new.key, new.number = old.name, old.key, old.number
         if old.key and new.type != old.type:
             raise SqlError(f"Can not modify key column: {old.name}")
         new.nullable = new.nullable and not old.key

@@ -10,6 +10,7 @@ from .errors import SandboxError
 KNOWN = {
     # FE, before or instead of the redirect
     "fe_delay": {"seconds": 2.0, "endpoint": "stream_load"},
+    "fe_hold": {"endpoint": "stream_load"},
     "fe_reset_after_body": {"seconds": 5.0},
     "fe_status": {"status": 503, "body": "", "endpoint": "stream_load"},
     "fe_garbage": {"endpoint": "stream_load"},

@@ -247,7 +247,7 @@ class FrontEnd:
         await conn.respond_json({"code": "0", "message": "OK", "result": {
             "id": table.id, "name": table.name, "tableType": "OLAP", "keysType": f"{table.model}_KEYS"
             if table.model != "DUPLICATE" else "DUP_KEYS", "comment": table.comment, "createTime": 0,
-            "columns": [_v2_column(i, c) for i, c in enumerate(table.columns)],
+            "columns": [_v2_column(table, c) for c in table.columns],
             "indexMetas": [], "partitionInfo": {}, "properties": table.properties}})
 
     @staticmethod
@@ -267,7 +267,7 @@ class FrontEnd:
         await conn.respond(200, ndjson(lines), "application/x-ndjson")
 
 
-def _v2_column(position, column):
+def _v2_column(table, column):
     kind = column.type
     primitive, size = kind.primitive()
     default_kind = "NULL"
@@ -282,5 +282,5 @@ def _v2_column(position, column):
         "aggregationType": None, "isKey": column.key, "isAllowNull": column.nullable,
         "isAutoIncrement": column.auto_increment, "defaultValueType": default_kind,
         "defaultValue": column.default, "defaultExpr": column.default_expr,
-        "comment": column.comment, "uniqueId": position,
+        "comment": column.comment, "uniqueId": table.unique_id(column),
     }

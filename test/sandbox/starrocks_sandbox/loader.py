@@ -48,6 +48,7 @@ class Staged:
     deletes: int = 0
     errors: list = field(default_factory=list)      # lines of the error log
     failure: str | None = None                   # the load fails with this text
+    numbers: dict | None = None                  # of the columns it was planned for, by name
 
 
 def decompress(body, name):
@@ -87,7 +88,8 @@ class Loader:
         self.spec, self.plan, self.table = spec, plan, table
         self.shuffle, self.reject = shuffle, reject
         self.bad = {}                       # row -> message
-        self.out = Staged(table.db, table.name, table.id, spec.partial_update, spec.merge_condition)
+        self.out = Staged(table.db, table.name, table.id, spec.partial_update, spec.merge_condition,
+                          numbers={c.name: c.number for c in table.columns})
 
     def run(self, body):
         """Returns Staged; a failure that needs the counts is in its `failure`."""

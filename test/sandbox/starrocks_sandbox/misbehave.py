@@ -52,6 +52,8 @@ async def fe_fault(app, conn, subject, endpoint):
     def take(name):
         return app.faults.take(name, subject, endpoint=endpoint)
 
+    if take("fe_hold"):
+        await app.hold_request({"endpoint": endpoint, **subject})
     delay = take("fe_delay")
     if delay:
         await asyncio.sleep(float(delay["seconds"]))

@@ -185,6 +185,8 @@ class Store:
                 table = self.catalog.table(one.db, one.table_name)
                 if table is None or table.id != one.table_id:
                     raise LoadError(f'unknown table "{one.db}.{one.table_name}"')
+                if one.numbers is not None:
+                    one.arrow = _as_named_now(table, one)
                 apply_rows(con, table, one)
             if txn_row is not None:
                 _insert_txn(con, txn_row)
@@ -209,6 +211,13 @@ def _forget(con, ident):
 
 def _insert_txn(con, row):
     con.execute("INSERT INTO sb_txn VALUES (?,?,?,?,?,?,?,?,?)", list(row))
+
+
+def _as_named_now(table, load):
+    """The staged rows without what was dropped since they were planned, even if it is there again."""
+    now = {c.number: c.name for c in table.columns}
+    names = {n: n if n == OP else now.get(load.numbers[n]) for n in load.arrow.column_names}
+    return load.arrow.select([n for n in names if names[n]]).rename_columns([n for n in names.values() if n])
 
 
 def apply_rows(con, table, load):

@@ -4,6 +4,7 @@ import json
 import ssl
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pymysql
 import pytest
@@ -46,6 +47,49 @@ def test_rule_53_schema_v2(make):
     assert get(t, path + "/x/schema").status == 404
     t.box.sql("ALTER TABLE t ADD COLUMN f INT", database=t.db)
     assert get(t, path + "/t/schema").json()["result"]["columns"][-1]["name"] == "f"
+
+
+def test_rule_53_numbers_of_columns(make):
+    """One that is added again is another one; a table made anew, too."""
+    def schema():
+        path = f"/api/v2/catalogs/default_catalog/databases/{t.db}/tables/t/schema"
+        result = get(t, path).json()["result"]
+        return result["id"], {c["name"]: c["uniqueId"] for c in result["columns"]}
+
+    t = make("CREATE TABLE t (a INT, b INT, c INT) PRIMARY KEY (a)")
+    first, columns = schema()
+    assert columns == {"a": 0, "b": 1, "c": 2}
+    t.box.sql("ALTER TABLE t DROP COLUMN c", "ALTER TABLE t ADD COLUMN c INT",
+              "ALTER TABLE t RENAME COLUMN b TO d", "ALTER TABLE t MODIFY COLUMN d BIGINT", database=t.db)
+    assert schema() == (first, {"a": 0, "d": 1, "c": 3})
+    t.box.sql("DROP TABLE t", 'CREATE TABLE t (a INT, b INT) PRIMARY KEY (a) '
+              'PROPERTIES ("fast_schema_evolution" = "false")', database=t.db)
+    assert schema() == (first + 1, {"a": -1, "b": -1})
+
+
+def test_altered_during_a_load(make):
+    """Values stay with their columns; those of a dropped one are gone, though it is there again."""
+    t = make("CREATE TABLE t (a INT, b INT, c INT) PRIMARY KEY (a)")
+    t.box.fault("hold", count=1)
+    with ThreadPoolExecutor(1) as pool:
+        load = pool.submit(t.json, [{"a": 1, "b": 2, "c": 3}])
+        t.box.wait(lambda: t.box.admin("GET", "held").json()["held"])
+        t.box.sql("ALTER TABLE t DROP COLUMN c", "ALTER TABLE t ADD COLUMN c INT",
+                  "ALTER TABLE t RENAME COLUMN b TO d", database=t.db)
+        t.box.admin("POST", "release", {})
+        assert load.result()["Status"] == "Success"
+    assert t.rows() == [{"a": 1, "d": 2, "c": None}]
+
+
+def test_held_requests(t):
+    t.box.fault("fe_hold", endpoint="schema", count=1)
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(get, t, f"/api/{t.db}/t/_schema")
+        t.box.wait(lambda: t.box.admin("GET", "held").json()["requests"])
+        assert not answer.done()
+        assert t.box.admin("POST", "release", {}).json()["released"] == ["schema"]
+        assert answer.result().status == 200
+    assert t.box.admin("GET", "held").json()["requests"] == []
 
 
 def test_rule_53_health_needs_no_password(t):

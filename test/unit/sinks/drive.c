@@ -17,7 +17,8 @@
  *		load LABEL				send them, and wait for the end
  *		prepare LABEL			the same, without the commit
  *		commit LABEL
- *		resolve LABEL
+ *		resolve LABEL			of a prepared load
+ *		resolve_load LABEL		of a load of this table
  *		settle LABEL...
  *		place [TEXT]			where a settle is told that TRUNCATEs were sent;
  *								at first where one goes with the first options
@@ -193,6 +194,18 @@ add_rows(long n, long from)
 }
 
 static void
+fill_batch(Slot *slot)
+{
+	slot->view.pool = pool;
+	slot->view.head = writer.head;
+	slot->view.nrows = writer.nrows;
+	slot->view.nbytes = writer.nbytes;
+	slot->view.table = desc;
+	slot->request.batch = &slot->view;
+	slot->request.nrows = writer.nrows;
+}
+
+static void
 fill_request(Slot *slot, DbmazzRequestKind kind, const char *label)
 {
 	memset(slot, 0, sizeof(*slot));
@@ -202,15 +215,8 @@ fill_request(Slot *slot, DbmazzRequestKind kind, const char *label)
 	slot->request.kind = kind;
 	slot->request.target = target;
 	slot->request.label = slot->label;
-	if (kind != DBMAZZ_REQUEST_LOAD && kind != DBMAZZ_REQUEST_PREPARE)
-		return;
-	slot->view.pool = pool;
-	slot->view.head = writer.head;
-	slot->view.nrows = writer.nrows;
-	slot->view.nbytes = writer.nbytes;
-	slot->view.table = desc;
-	slot->request.batch = &slot->view;
-	slot->request.nrows = writer.nrows;
+	if (kind == DBMAZZ_REQUEST_LOAD || kind == DBMAZZ_REQUEST_PREPARE)
+		fill_batch(slot);
 }
 
 static Slot *
@@ -253,6 +259,7 @@ say_completion(const DbmazzCompletion *done, long ms)
 	cJSON_AddBoolToObject(object, "slow_down", done->slow_down);
 	cJSON_AddBoolToObject(object, "aborted", done->is_aborted);
 	cJSON_AddBoolToObject(object, "forgotten", done->is_forgotten);
+	cJSON_AddBoolToObject(object, "send_anew", done->send_anew);
 	cJSON_AddNumberToObject(object, "bytes", (double) done->bytes);
 	cJSON_AddNumberToObject(object, "status", done->error.status);
 	cJSON_AddStringToObject(object, "message", done->error.message);
@@ -450,12 +457,15 @@ run_request(char **args, int nargs)
 	}
 	else if (strcmp(args[0], "prepare") == 0 ||
 			 strcmp(args[0], "commit") == 0 ||
-			 strcmp(args[0], "resolve") == 0)
+			 strcmp(args[0], "resolve") == 0 ||
+			 strcmp(args[0], "resolve_load") == 0)
 	{
 		slot = free_slot();
 		fill_request(slot, args[0][0] == 'p' ? DBMAZZ_REQUEST_PREPARE :
 					 args[0][0] == 'c' ? DBMAZZ_REQUEST_COMMIT :
 					 DBMAZZ_REQUEST_RESOLVE, args[1]);
+		if (strcmp(args[0], "resolve_load") == 0)
+			fill_batch(slot);
 		sink->start(state, &slot->request);
 		wait_one();
 	}

@@ -98,6 +98,35 @@ def test_prepared_resolved(box):
     assert done["aborted"] and not done["forgotten"], done
 
 
+def test_prepared_without_a_column(box):
+    """What is prepared without its values is in doubt, so that it is rolled back."""
+    box.fresh("id BIGINT NOT NULL, v STRING, w STRING")
+    with Drive(**box.options()) as sink:
+        sink.table()
+        sink.rows(3)
+        check(sink.ask("prepare", "w1"), "done")
+        check(sink.ask("commit", "w1"), "done")
+        box.run("ALTER TABLE d.t DROP COLUMN v")
+        done = sink.ask("prepare", "w2")
+        check(done, "doubt", 'has no column "v"')
+        assert not done["send_anew"], done
+        assert state(box, "w2") == "PREPARED"
+        check(sink.ask("settle", "w2"), "done")
+        assert state(box, "w2") == "ABORTED"
+        box.forget_loads()
+        check(sink.ask("prepare", "w3"), "reject", 'has no column "v"')
+        assert calls(box) == [], "it was found before"
+        box.run("ALTER TABLE d.t ADD COLUMN v STRING")
+        check(sink.ask("prepare", "w3"), "done")
+        # no schema, no prepared load
+        box.fault("fe_status", endpoint="schema", status=503)
+        check(sink.ask("prepare", "w4"), "doubt", "503")
+        box.clear()
+        check(sink.ask("settle", "w4"), "done")
+        check(sink.ask("commit", "w3"), "done")
+        assert ids(box) == [1, 2, 3]
+
+
 def test_prepared_lost_answers(box):
     """What may have been begun is in doubt; a COMMIT always is.
 

@@ -88,6 +88,12 @@ class Sandbox:
     def held(self):
         return json.loads(self.ask("/_sandbox/held"))["statements"]
 
+    def held_loads(self):
+        return json.loads(self.ask("/_sandbox/held"))["held"]
+
+    def held_requests(self):
+        return json.loads(self.ask("/_sandbox/held"))["requests"]
+
     def release(self):
         self.ask("/_sandbox/release", {})
 
@@ -181,12 +187,12 @@ def test_compressed_and_cut(box):
                 drive.table()
                 drive.rows(200000)
                 check(drive.load(label), "doubt")
-                done = drive.ask("resolve", label)
+                done = drive.ask("resolve_load", label)
                 for _ in range(50):
                     if done["outcome"] != "doubt":
                         break
                     time.sleep(0.1)
-                    done = drive.ask("resolve", label)
+                    done = drive.ask("resolve_load", label)
                 check(done, then)
                 count = json.loads(
                     box.ask("/_sandbox/count?db=d&table=t"))["rows"]
@@ -325,7 +331,7 @@ def test_cut_and_resolve(box):
                 done = drive.load(label)
                 check(done, first)
                 for _ in range(50):
-                    done = drive.ask("resolve", label)
+                    done = drive.ask("resolve_load", label)
                     if done["outcome"] != "doubt":
                         break
                     time.sleep(0.1)
@@ -352,7 +358,7 @@ def test_senseless_answers(box):
                 done = drive.load(label)
                 # without a commit the answer comes before the rows
                 check(done, "doubt" if commit else "retry")
-                done = drive.ask("resolve", label)
+                done = drive.ask("resolve_load", label)
                 check(done, "done" if commit else "retry")
                 check(drive.load(label), "done")
                 assert box.rows() == expected(3)
@@ -367,7 +373,7 @@ def test_status_unknown(box):
             drive.table()
             drive.rows(3)
             check(drive.load(label), "doubt", "status unknown")
-            check(drive.ask("resolve", label),
+            check(drive.ask("resolve_load", label),
                   "done" if committed else "retry")
 
 

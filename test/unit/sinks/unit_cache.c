@@ -15,6 +15,42 @@ static const FixtureColumn columns[] = {
 	{"v", 25, DBMAZZ_VALUE_STRING, 0}
 };
 
+/* What was read behind a load, by the plan that the load was sent by. */
+static void
+check_renewal(DbmazzSr *sr, const DbmazzTableDesc *desc)
+{
+	DbmazzSrSchema *same = dbmazz_sr_schema_assume(desc);
+	DbmazzSrSchema *changed = dbmazz_sr_schema_assume(desc);
+	DbmazzSrPlan *plan = dbmazz_sr_cache_plan(sr, desc);
+	DbmazzSrPlan *last;
+
+	changed->columns[1].number = 7;
+	CHECK(dbmazz_sr_cache_renew(sr, "t", plan, same));
+	CHECK(!dbmazz_sr_cache_renew(sr, "t", plan, changed));
+	CHECK(!dbmazz_sr_cache_renew(sr, "t", NULL, same));
+	CHECK(!dbmazz_sr_cache_renew(sr, "nobody", plan, same));
+
+	/* too old for a load; but it is what the last one was sent by */
+	dbmazz_sr_cache_expire(sr, "t");
+	CHECK(dbmazz_sr_cache_plan(sr, desc) == NULL);
+	last = dbmazz_sr_cache_last(sr, desc);
+	CHECK(last == plan);
+	dbmazz_sr_plan_release(last);
+
+	/* the same schema keeps the plans, another one does not */
+	dbmazz_sr_cache_store(sr, "t", same);
+	last = dbmazz_sr_cache_plan(sr, desc);
+	CHECK(last == plan);
+	dbmazz_sr_plan_release(last);
+	dbmazz_sr_cache_expire(sr, "t");
+	dbmazz_sr_cache_store(sr, "t", changed);
+	CHECK(dbmazz_sr_cache_last(sr, desc) == NULL);
+	last = dbmazz_sr_cache_plan(sr, desc);
+	CHECK(last != NULL && last != plan);
+	dbmazz_sr_plan_release(last);
+	dbmazz_sr_plan_release(plan);
+}
+
 void
 unit_cache(void)
 {
@@ -57,6 +93,7 @@ unit_cache(void)
 	CHECK(dbmazz_sr_cache_plan(&sr, full) == NULL);
 
 	dbmazz_sr_cache_store(&sr, "t", dbmazz_sr_schema_assume(full));
+	check_renewal(&sr, full);
 	dbmazz_sr_cache_store(&sr, "u", dbmazz_sr_schema_assume(other));
 	dbmazz_sr_cache_clear(&sr);
 	CHECK(sr.targets == NULL);

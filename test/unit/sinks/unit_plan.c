@@ -371,9 +371,45 @@ csv(void)
 	free(desc);
 }
 
+/* Is what was sent by one plan what the other one would send? */
+static void
+equality(void)
+{
+	DbmazzTableDesc *desc = fixture_desc("t", false, source, NSOURCE);
+	DbmazzSrSchema *schema = make_schema(target, NTARGET);
+	DbmazzError err;
+	DbmazzSrPlan *plans[6];
+	int			i;
+
+	plans[0] = dbmazz_sr_plan_create(desc, schema, "d", &err);
+	schema->number = 10005;
+	plans[1] = dbmazz_sr_plan_create(desc, schema, "d", &err);
+	schema->columns[9].number = 99; /* none of the source's */
+	plans[2] = dbmazz_sr_plan_create(desc, schema, "d", &err);
+	schema->columns[8].number = 98;
+	plans[3] = dbmazz_sr_plan_create(desc, schema, "d", &err);
+	schema->number = 10006;
+	plans[4] = dbmazz_sr_plan_create(desc, schema, "d", &err);
+	schema->number = 0;
+	schema->columns[7].type = DBMAZZ_SR_TYPE_STRING;
+	plans[5] = dbmazz_sr_plan_create(desc, schema, "d", &err);
+	CHECK_INT(plans[0]->identity, 0);
+	for (i = 0; i < 5; i++)
+		CHECK(dbmazz_sr_plan_equal(plans[0], plans[i]));
+	CHECK(dbmazz_sr_plan_equal(plans[1], plans[2]));
+	CHECK(!dbmazz_sr_plan_equal(plans[2], plans[3]));
+	CHECK(!dbmazz_sr_plan_equal(plans[3], plans[4]));
+	CHECK(!dbmazz_sr_plan_equal(plans[0], plans[5]));
+	for (i = 0; i < 6; i++)
+		dbmazz_sr_plan_release(plans[i]);
+	free(schema);
+	free(desc);
+}
+
 void
 unit_plan(void)
 {
+	equality();
 	change_log();
 	collisions();
 	csv();

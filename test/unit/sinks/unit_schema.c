@@ -214,9 +214,40 @@ assumed(void)
 	free(desc);
 }
 
+/* Numbers by which a table or column is told from one that had its name. */
+static void
+numbers(void)
+{
+	static const char body[] =
+		"{\"result\":{\"id\":10005,\"columns\":["
+		"{\"name\":\"id\",\"uniqueId\":0},{\"name\":\"v\",\"uniqueId\":5}]}}";
+	static const char again[] =
+		"{\"result\":{\"id\":10005,\"columns\":["
+		"{\"name\":\"id\",\"uniqueId\":0},{\"name\":\"v\",\"uniqueId\":6}]}}";
+	static const char strange[] =
+		"{\"result\":{\"id\":\"10005\",\"columns\":["
+		"{\"name\":\"id\",\"uniqueId\":null},{\"name\":\"v\",\"uniqueId\":1e300}]}}";
+	static const char *const bodies[] = {body, body, again, strange};
+	DbmazzSrSchema *schemas[4];
+	DbmazzSrVerdict verdict;
+	int			i;
+
+	for (i = 0; i < 4; i++)
+		CHECK_INT(read_it(DBMAZZ_SR_SCHEMA_V2, 200, bodies[i], &schemas[i],
+						  &verdict), DBMAZZ_SR_SCHEMA_READ);
+	CHECK(schemas[0]->number == 10005 && schemas[0]->columns[1].number == 5);
+	CHECK(schemas[3]->number == 0 && schemas[3]->columns[0].number == -1);
+	CHECK(dbmazz_sr_schema_equal(schemas[0], schemas[1]));
+	CHECK(!dbmazz_sr_schema_equal(schemas[0], schemas[2]));
+	CHECK(!dbmazz_sr_schema_equal(schemas[0], schemas[3]));
+	for (i = 0; i < 4; i++)
+		free(schemas[i]);
+}
+
 void
 unit_schema(void)
 {
+	numbers();
 	check_schema(DBMAZZ_SR_SCHEMA_V2, v2);
 	check_schema(DBMAZZ_SR_SCHEMA_SQL, sql);
 	check_schema(DBMAZZ_SR_SCHEMA_OLD, old);

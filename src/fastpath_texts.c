@@ -12,6 +12,7 @@
 
 #include "catalog/pg_type.h"
 #include "common/shortest_dec.h"
+#include "compat.h"
 #include "core/pgtext.h"
 #include "fastpath_private.h"
 #include "utils/date.h"

@@ -238,6 +238,23 @@ has_rows(DbmazzShipper *s, Lane *lane)
 	return false;
 }
 
+/* A replay that must wait lets the batches behind it pass.  False: there are none. */
+static bool
+let_pass(DbmazzShipper *s, Lane *lane)
+{
+	slist_node *node;
+
+	if (slist_head_node(&lane->queue) == lane->queue_tail)
+		return false;
+	node = slist_pop_head_node(&lane->queue);
+	slist_insert_after(lane->queue_tail, node);
+	lane->queue_tail = node;
+	dbmazz_reread_end(s, lane);
+	MemoryContextReset(lane->cxt);
+	lane->retry_at = 0;
+	return true;
+}
+
 /*
  * The rows of the next portion of a batch of keys.  True if there are some to
  * send; else the batch may be finished.
@@ -249,6 +266,9 @@ prepare_portion(DbmazzShipper *s, Lane *lane)
 	DbmazzRereadResult result = DBMAZZ_REREAD_READY;
 	DbmazzError error;
 
+	if (lane->reread == NULL && is_replay &&
+		lane->wait.try_at > GetCurrentTimestamp() && let_pass(s, lane))
+		return false;
 	if (lane->reread == NULL && is_replay)
 		result = dbmazz_replay_begin(s, lane, &error);
 	else if (lane->reread == NULL)
@@ -277,6 +297,9 @@ prepare_portion(DbmazzShipper *s, Lane *lane)
 			dbmazz_lane_batch_done(s, lane);
 			break;
 		case DBMAZZ_REREAD_LATER:
+			if (is_replay && lane->wait.try_at != 0 &&
+				!dbmazz_reread_has_begun(lane) && let_pass(s, lane))
+				break;
 			lane->retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 														 REREAD_DELAY_MS);
 			break;

@@ -72,6 +72,8 @@ typedef struct DbmazzDecision
 typedef struct ReplayWait
 {
 	TimestampTz since;			/* 0: it does not */
+	TimestampTz try_at;			/* set once it takes long: batches behind it
+								 * pass meanwhile */
 	bool		is_shown;		/* in dbmazz.stat_table */
 	bool		is_logged;
 } ReplayWait;
@@ -453,6 +455,9 @@ extern DbmazzRereadResult dbmazz_reread_portion(DbmazzShipper *s, Lane *lane,
 extern DbmazzRereadResult dbmazz_reread_caught(MemoryContext cxt,
 											   bool is_replay,
 											   DbmazzError *err);
+
+/* May rows of the batch have been read? */
+extern bool dbmazz_reread_has_begun(const Lane *lane);
 
 /* What the batch waits for that was told to come back LATER. */
 extern const char *dbmazz_reread_waits_for(const Lane *lane);

@@ -430,9 +430,12 @@ dbmazz_replay_waits(DbmazzShipper *s, Lane *lane, const char *for_what)
 	now = GetCurrentTimestamp();
 	if (wait->since == 0)
 		wait->since = now;
-	if (!wait->is_shown &&
-		TimestampDifferenceExceeds(wait->since, now, SHOW_WAIT_MS))
-		show_wait(s, lane, for_what);
+	if (TimestampDifferenceExceeds(wait->since, now, SHOW_WAIT_MS))
+	{
+		wait->try_at = TimestampTzPlusMilliseconds(now, SHOW_WAIT_MS);
+		if (!wait->is_shown)
+			show_wait(s, lane, for_what);
+	}
 	if (wait->is_logged ||
 		!TimestampDifferenceExceeds(wait->since, now, LOG_WAIT_MS))
 		return;
@@ -440,8 +443,7 @@ dbmazz_replay_waits(DbmazzShipper *s, Lane *lane, const char *for_what)
 	ereport(LOG,
 			(errmsg("replay of dead letters of target table %s waits for %s",
 					dbmazz_from_utf8(lane->target), for_what),
-			 errhint("Commits may wait for a synchronous standby. Later changes "
-					 "of the table wait behind the replay.")));
+			 errhint("Commits may wait for a synchronous standby.")));
 }
 
 void

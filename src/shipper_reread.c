@@ -449,6 +449,12 @@ dbmazz_reread_has_more(const Lane *lane)
 	return r != NULL && (r->entry != NULL || (r->is_replay && !r->gone));
 }
 
+bool
+dbmazz_reread_has_begun(const Lane *lane)
+{
+	return lane->reread != NULL && lane->reread->is_visible;
+}
+
 const char *
 dbmazz_reread_waits_for(const Lane *lane)
 {

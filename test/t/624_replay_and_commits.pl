@@ -123,6 +123,9 @@ like(query($node, q(SELECT replay_waits_for FROM dbmazz.stat_table WHERE replay_
 	qr/^transactions that have committed, but are not visible$/, 'so does the view');
 is(query($node, q(SELECT query FROM pg_stat_activity WHERE pid = (SELECT shipper_pid FROM dbmazz.stat_pipeline))),
 	'shop: a replay of dead letters waits', 'and pg_stat_activity');
+locally(q(INSERT INTO notes VALUES (11, 'passes')));
+is(query($node, q(SELECT dbmazz.wait_for('shop', pg_current_wal_flush_lsn(), '20s'))), 't', 'other changes of the table pass it');
+like(join(' ', @{ $target->rows('shop', 'notes') }), qr/passes/, 'and are in the target');
 my $stop_at = [Time::HiRes::gettimeofday()];
 locally(q(SELECT dbmazz.stop_pipeline('shop')));
 $node->wait_for_state('postgres', 'shop', 'stopped');

@@ -83,7 +83,7 @@ is(letters(q(coalesce(length(row ->> 'body'), 0) || op), "key ->> 'id' = '102'")
 
 crash_at($node, 'unfit_kept', sub {
 	arrived($node);
-	$node->psql('postgres', "INSERT INTO days VALUES (200, $bad, '', '', 1); UPDATE days SET n = 2 WHERE id = 200");
+	$node->psql('postgres', "BEGIN; INSERT INTO days VALUES (200, $bad, '', '', 1); UPDATE days SET n = 2 WHERE id = 200; COMMIT");
 });
 $node->start;
 $node->wait_for_state('postgres', 'shop', 'streaming');

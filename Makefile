@@ -160,7 +160,7 @@ uninstall-sinks:
 
 # ---- checks ----------------------------------------------------------------
 
-.PHONY: help unit fuzz bench oracle chaos soak lint format docs dev dev-stop
+.PHONY: help unit fuzz bench oracle chaos soak memcheck lint format docs dev dev-stop
 installcheck:
 	PG_CONFIG='$(PG_CONFIG)' $(srcdir)/test/lib/pg_regress.sh regress $(REGRESS)
 	PG_CONFIG='$(PG_CONFIG)' $(srcdir)/test/lib/pg_regress.sh isolation $(ISOLATION)
@@ -193,6 +193,9 @@ soak:
 	$(srcdir)/test/chaos/start $(if $(PG),--pg $(PG)) $(if $(KEEP),--keep) $(if $(SEED),--seed $(SEED)) \
 		$(if $(DELIVERY),--delivery $(DELIVERY)) --soak $(or $(MINUTES),30)
 
+memcheck:
+	$(srcdir)/test/memcheck/run $(PROVE_TESTS)
+
 lint: all
 	$(srcdir)/test/lint/run
 
@@ -223,6 +226,7 @@ help:
 	@echo "                   RECOVERY=50 measures how long workers that were ended take to come back"
 	@echo "make soak          a steady load, and whether the memory of dbmazz's processes grows: MINUTES=30,"
 	@echo "                   SEED=, PG=17, DELIVERY=exactly_once, KEEP=1"
+	@echo "make memcheck      TAP tests under valgrind, in a server built for it; PROVE_TESTS= picks others"
 	@echo "make lint          layers, limits, exports, shell scripts, documentation of settings"
 	@echo "make docs          write the README's tables of types from the C table"
 	@echo "make format        indent the C sources (needs pg_bsd_indent)"

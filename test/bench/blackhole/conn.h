@@ -52,6 +52,7 @@ typedef struct BhConn
 	/* the load whose body is being read */
 	BhBuffer	body;
 	BhRows		rows;
+	bool		in_transaction; /* it waits for a prepare */
 	bool		csv;			/* else JSON */
 	BhInflate  *inflate;		/* NULL: the body is plain */
 	bool		garbled;		/* it cannot be made plain */

@@ -96,6 +96,8 @@ parse_header(BhRequest *req, BhSpan name, BhSpan value)
 		req->host = value;
 	else if (bh_span_is_nocase(name, "label"))
 		req->label = value;
+	else if (bh_span_is_nocase(name, "table"))
+		req->table = value;
 	else if (bh_span_is_nocase(name, "format"))
 		req->format = value;
 	else if (bh_span_is_nocase(name, "compression"))

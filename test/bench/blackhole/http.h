@@ -33,6 +33,7 @@ typedef struct BhRequest
 	BhSpan		authorization;
 	BhSpan		host;
 	BhSpan		label;
+	BhSpan		table;			/* the header of a transaction's load */
 	BhSpan		format;
 	BhSpan		compression;
 } BhRequest;

@@ -124,11 +124,21 @@ respond_journal(BhConn *conn, const char *headers,
 
 /* ---- loads ------------------------------------------------------------ */
 
+/* The backend's address, in the place of the frontend's. */
 static void
-fe_load(BhConn *conn, const BhRequest *req, int64_t when)
+redirect(BhConn *conn, const BhRequest *req)
 {
 	char		headers[2048];
 
+	snprintf(headers, sizeof(headers),
+			 "Location: http://%s:%d%.*s\r\nContent-Type: text/html\r\n",
+			 be_host, be_port, (int) req->target.len, req->target.data);
+	bh_respond(conn, "307 Temporary Redirect", headers, NULL);
+}
+
+static void
+fe_load(BhConn *conn, const BhRequest *req, int64_t when)
+{
 	/* the FE closes after every answer to a load */
 	conn->close_after = true;
 	if (!authorized(conn, req))
@@ -142,10 +152,7 @@ fe_load(BhConn *conn, const BhRequest *req, int64_t when)
 		return;
 	}
 	bh_journal_label(req->label, when);
-	snprintf(headers, sizeof(headers),
-			 "Location: http://%s:%d%.*s\r\nContent-Type: text/html\r\n",
-			 be_host, be_port, (int) req->target.len, req->target.data);
-	bh_respond(conn, "307 Temporary Redirect", headers, NULL);
+	redirect(conn, req);
 }
 
 /*
@@ -203,13 +210,19 @@ take_format(BhConn *conn, const BhRequest *req)
 }
 
 static void
-be_load(BhConn *conn, const BhRequest *req, int64_t when)
+take_label(BhConn *conn, const BhRequest *req, int64_t when)
 {
-	const char *refusal = NULL;
-
 	conn->head_ns = when;
 	snprintf(conn->label, sizeof(conn->label), "%.*s", (int) req->label.len,
 			 req->label.data ? req->label.data : "");
+}
+
+static void
+be_load(BhConn *conn, const BhRequest *req, int64_t when, BhSpan table)
+{
+	const char *refusal = NULL;
+
+	take_label(conn, req, when);
 	if (!bh_span_is(req->authorization, expected_auth))
 		refusal = "no valid Basic authorization";
 	else if (!take_format(conn, req))
@@ -222,12 +235,69 @@ be_load(BhConn *conn, const BhRequest *req, int64_t when)
 		respond_load(conn, "Fail", refusal, 0);
 		return;
 	}
-	conn->load = bh_journal_begin(req->segments[2], req->label, when);
+	conn->load = bh_journal_begin(table, req->label, when);
 	bh_rows_init(&conn->rows, bh_journal_watches() ? row_seen : NULL, conn);
 	conn->body.len = 0;
 	conn->state = BH_READ_BODY;
 	if (req->expect_continue)
 		bh_buffer_printf(&conn->out, "HTTP/1.1 100 Continue\r\n\r\n");
+}
+
+/* Rows of the last loads in transactions, for their prepare. */
+static struct
+{
+	char		label[160];
+	uint64_t	rows;
+}			remembered[64];
+static unsigned nremembered;
+
+#define NREMEMBERED	(sizeof(remembered) / sizeof(remembered[0]))
+
+static void
+remember_rows(const char *label, uint64_t rows)
+{
+	unsigned	i = nremembered++ % NREMEMBERED;
+
+	snprintf(remembered[i].label, sizeof(remembered[i].label), "%s", label);
+	remembered[i].rows = rows;
+}
+
+static uint64_t
+recall_rows(const char *label)
+{
+	for (size_t i = 0; i < NREMEMBERED; i++)
+	{
+		if (strcmp(remembered[i].label, label) == 0)
+			return remembered[i].rows;
+	}
+	return 0;
+}
+
+/*
+ * A transaction of one table: the FE sends who begins to the BE, which takes
+ * the rows and the prepare; the FE commits.
+ */
+static void
+route_transaction(BhConn *conn, const BhRequest *req, int64_t when)
+{
+	BhSpan		call = req->segments[2];
+
+	if (!authorized(conn, req))
+		return;
+	if (conn->is_fe && bh_span_is(call, "begin"))
+	{
+		bh_journal_label(req->label, when);
+		redirect(conn, req);
+		return;
+	}
+	conn->in_transaction = !conn->is_fe && bh_span_is(call, "load");
+	if (conn->in_transaction)
+	{
+		be_load(conn, req, when, req->table);
+		return;
+	}
+	take_label(conn, req, when);
+	respond_load(conn, "OK", "", recall_rows(conn->label));
 }
 
 void
@@ -238,7 +308,12 @@ bh_load_done(BhConn *conn)
 
 	bh_journal_end(conn->load, ok, conn->rows.rows, conn->bytes,
 				   conn->rows.checksum);
-	if (ok)
+	if (ok && conn->in_transaction)
+	{
+		remember_rows(conn->label, conn->rows.rows);
+		respond_load(conn, "OK", "", conn->rows.rows);
+	}
+	else if (ok)
 		respond_load(conn, "Success", "OK", conn->rows.rows);
 	else
 		respond_load(conn, "Fail", complete ?
@@ -325,7 +400,12 @@ bh_route(BhConn *conn, const BhRequest *req, int64_t when)
 	else if (is_load && conn->is_fe)
 		fe_load(conn, req, when);
 	else if (is_load)
-		be_load(conn, req, when);
+	{
+		conn->in_transaction = false;
+		be_load(conn, req, when, req->segments[2]);
+	}
+	else if (req->nsegments == 3 && bh_span_is(req->segments[1], "transaction"))
+		route_transaction(conn, req, when);
 	else if (conn->is_fe)
 		route_fe(conn, req);
 	else

@@ -33,11 +33,6 @@
 #error "dbmazz supports PostgreSQL 15 to 18"
 #endif
 
-/* 16 took the macros for variable-length values out of postgres.h. */
-#if PG_VERSION_NUM >= 160000
-#include "varatt.h"
-#endif
-
 /*
  * 17 has slots that standbys keep a copy of.  The texts are for whoever finds
  * that this server has not: a session, or the decoder.

@@ -5,7 +5,10 @@ CREATE ROLE regress_dbmazz_owner;
 CREATE ROLE regress_dbmazz_other;
 CREATE ROLE regress_dbmazz_monitor IN ROLE pg_monitor;
 
--- the schema must not be somebody else's
+-- the schema, which DROP EXTENSION leaves, must not be somebody else's
+SET client_min_messages = error;
+DROP SCHEMA IF EXISTS dbmazz;
+RESET client_min_messages;
 \set SHOW_CONTEXT never
 CREATE SCHEMA dbmazz AUTHORIZATION regress_dbmazz_other;
 CREATE EXTENSION dbmazz;

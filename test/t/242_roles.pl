@@ -54,6 +54,7 @@ my %call = (
 	wait_for => undef,
 	target_ddl => undef,
 	stat_get_pipelines => undef,
+	stat_get_wal_warning => undef,
 	fdw_validator => undef);
 
 # With arguments of no meaning: privileges are looked at first.
@@ -62,6 +63,7 @@ my %any_call = (
 	wait_for => q(dbmazz.wait_for('his', '0/1')),
 	target_ddl => q(dbmazz.target_ddl('public.orders')),
 	stat_get_pipelines => q(dbmazz.stat_get_pipelines()),
+	stat_get_wal_warning => q(dbmazz.stat_get_wal_warning(1)),
 	fdw_validator => q(dbmazz.fdw_validator('{}', 0::oid)));
 
 my @functions = split /\n/, sql(<<~'SQL');
@@ -74,7 +76,7 @@ is(sql(q(SELECT count(*) FROM pg_proc WHERE pronamespace = 'dbmazz'::regnamespac
 my %text = map { $_ => 'SELECT ' . ($any_call{$_} // sprintf $call{$_}, 'theirs') } @functions;
 denied('stranger', 'schema', map { $text{$_} } @functions);
 denied('visitor', 'function', map { $text{$_} } @functions);
-denied('monitor', 'function', map { $text{$_} } grep { $_ ne 'stat_get_pipelines' } @functions);
+denied('monitor', 'function', map { $text{$_} } grep { !/^stat_get_/ } @functions);
 my @about = grep { $call{$_} } @functions;
 refused('etl', qr/must be owner of pipeline "theirs"/, map { $text{$_} } @about);
 unlike($_, qr/permission denied|must be/, 'etl has the rights for his own')

@@ -54,6 +54,7 @@ OBJS = $(CORE_OBJS) \
 	src/relation_now.o \
 	src/batcher_keys.o \
 	src/batcher_control.o \
+	src/batcher_group.o \
 	src/unfit.o \
 	src/batcher.o \
 	src/changes.o \
@@ -62,6 +63,7 @@ OBJS = $(CORE_OBJS) \
 	src/decoder.o \
 	src/shipwait.o \
 	src/shipper_split.o \
+	src/shipper_group.o \
 	src/shipper_stop.o \
 	src/shipper_dead.o \
 	src/shipper_unfit.o \

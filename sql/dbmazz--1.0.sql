@@ -83,6 +83,9 @@ CREATE TABLE dbmazz.checkpoints (
  * target.  With prepared_*, those up to there are in the load with the label of
  * this epoch and sequence, which the target has prepared, and which is committed or
  * will be; its first row is of the transaction that committed at prepared_from.
+ *
+ * The row with an empty target has the labels of groups (atomic = transaction), and
+ * in done_lsn where the last one ends that may have been sent.
  */
 CREATE TABLE dbmazz.pipeline_tables (
 	pipeline	integer NOT NULL REFERENCES dbmazz.pipeline ON DELETE CASCADE,
@@ -439,7 +442,8 @@ LEFT JOIN (SELECT pipeline, target, min(requested_at) AS replay_requested_at,
 	ON r.pipeline = p.id AND r.target = coalesce(t.target, g.target)
 CROSS JOIN (SELECT CASE WHEN pg_catalog.pg_is_in_recovery()
 				THEN pg_catalog.pg_last_wal_replay_lsn()
-				ELSE pg_catalog.pg_current_wal_flush_lsn() END) w (lsn);
+				ELSE pg_catalog.pg_current_wal_flush_lsn() END) w (lsn)
+WHERE coalesce(t.target, g.target) <> '';
 
 /*
  * Values of users' rows.  Whoever is granted SELECT sees those of pipelines that

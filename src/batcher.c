@@ -31,7 +31,6 @@
 #define BATCH_SHARE		4		/* a batch may take 1/4 of the reservation */
 #define MAX_CHANGES		(UINT32_MAX / 2 - 1)	/* of which the rows have numbers */
 
-static void seal(DbmazzBatcher *b, DbmazzOpenBatch *ob);
 static long seal_due(DbmazzBatcher *b, const DbmazzRelation *except);
 
 DbmazzBatcher *
@@ -50,6 +49,7 @@ dbmazz_batcher_create(MemoryContext parent, DbmazzPipeline *p,
 	b->arg = arg;
 	dlist_init(&b->open);
 	b->exactly_once = pg_atomic_read_u32(&p->exactly_once) != 0;
+	b->group.is_on = pg_atomic_read_u32(&p->atomic) != 0;
 	return b;
 }
 
@@ -90,10 +90,11 @@ dbmazz_batcher_change(DbmazzBatcher *batcher, uint64 number)
  * Are there batches on their way whose end will free segments?  All segments
  * that are neither free nor held by open batches are theirs.
  */
-static bool
-more_will_be_free(DbmazzBatcher *b)
+bool
+dbmazz_batcher_is_busy(DbmazzBatcher *b)
 {
-	uint32		held = b->opening ? b->opening->nsegments : 0;
+	uint32		held = b->group.nkept +
+	(b->opening ? b->opening->nsegments : 0);
 	dlist_iter	iter;
 
 	dlist_foreach(iter, &b->open)
@@ -120,7 +121,7 @@ dbmazz_batcher_segment(void *arg, uint32 *index)
 		 * order: the last batch may come back between the two looks.
 		 */
 		pg_atomic_exchange_u32(&b->p->decoder_waits, 1);
-		is_more = more_will_be_free(b);
+		is_more = dbmazz_batcher_is_busy(b);
 		if (dbmazz_queue_nfree(b->p) > 0)
 			continue;
 		if (!is_more)
@@ -131,7 +132,8 @@ dbmazz_batcher_segment(void *arg, uint32 *index)
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
 		b->while_waiting(b->arg);
-		(void) seal_due(b, b->writing);
+		if (!b->group.is_on)
+			(void) seal_due(b, b->writing);
 	}
 }
 
@@ -157,20 +159,21 @@ void
 dbmazz_batcher_hand_over(DbmazzBatcher *b, DbmazzRelation *rel,
 						 const DbmazzBatchWriter *writer,
 						 XLogRecPtr last_commit_lsn, uint32 last_sequence,
-						 TimestampTz last_commit_time)
+						 TimestampTz last_commit_time, bool ends_group)
 {
 	DbmazzBatch *batch = dbmazz_queue_batch(writer->head);
 
 	rel->sealed_head = writer->head;
 	rel->sealed_generation = pg_atomic_read_u32(&batch->generation);
 	batch->last_sequence = last_sequence;
+	batch->ends_group = ends_group;
 	dbmazz_queue_seal(b->p, writer->head, writer->nrows, writer->nsegments,
 					  writer->nbytes, last_commit_lsn, last_commit_time);
 	DBMAZZ_DEBUG_POINT("batch_sealed");
 }
 
-static void
-seal(DbmazzBatcher *b, DbmazzOpenBatch *ob)
+void
+dbmazz_batcher_seal(DbmazzBatcher *b, DbmazzOpenBatch *ob)
 {
 	DbmazzRelation *rel = ob->rel;
 
@@ -184,7 +187,8 @@ seal(DbmazzBatcher *b, DbmazzOpenBatch *ob)
 	rel->nopen--;
 	dbmazz_batcher_forget_keys(rel);
 	dbmazz_batcher_hand_over(b, rel, &ob->writer, ob->last_commit_lsn,
-							 ob->last_sequence, ob->last_commit_time);
+							 ob->last_sequence, ob->last_commit_time,
+							 ob->ends_group);
 	pfree(ob);
 }
 
@@ -194,20 +198,25 @@ dbmazz_batcher_seal_relation(void *batcher, DbmazzRelation *rel)
 	DbmazzBatcher *b = batcher;
 	DbmazzColumnSet *set;
 
+	/* in a group all go; one that has none leaves the others alone */
+	if (b->group.is_on && rel->nopen > 0)
+		dbmazz_group_end(b, "a table needs another load");
 	for (set = rel->partial; set != NULL; set = set->next)
 	{
 		if (set->open != NULL)
-			seal(b, set->open);
+			dbmazz_batcher_seal(b, set->open);
 	}
 	if (rel->full.open != NULL)
-		seal(b, rel->full.open);
+		dbmazz_batcher_seal(b, rel->full.open);
 	if (rel->reread.open != NULL)
-		seal(b, rel->reread.open);
+		dbmazz_batcher_seal(b, rel->reread.open);
 }
 
 void
 dbmazz_batcher_seal_all(DbmazzBatcher *b)
 {
+	if (b->group.is_on)
+		dbmazz_group_end(b, "it does not fit into the pipeline's buffer");
 	while (!dlist_is_empty(&b->open))
 		dbmazz_batcher_seal_relation(b,
 									 dlist_head_element(DbmazzOpenBatch, node,
@@ -321,8 +330,8 @@ try_row(DbmazzBatcher *b, DbmazzRelation *rel, DbmazzColumnSet *set,
 	return DBMAZZ_OK;
 }
 
-static bool
-is_full(DbmazzBatcher *b, DbmazzOpenBatch *ob)
+bool
+dbmazz_batcher_is_full(DbmazzBatcher *b, const DbmazzOpenBatch *ob)
 {
 	return ob->writer.nrows >= pg_atomic_read_u32(&b->p->batch_max_rows) ||
 		ob->writer.nbytes >= pg_atomic_read_u64(&b->p->batch_max_bytes) ||
@@ -371,7 +380,7 @@ seal_full(DbmazzBatcher *b, DbmazzOpenBatch *ob)
 	if (ob->set == &ob->rel->full || ob->set == &ob->rel->reread)
 		dbmazz_batcher_seal_relation(b, ob->rel);
 	else
-		seal(b, ob);
+		dbmazz_batcher_seal(b, ob);
 }
 
 bool
@@ -401,13 +410,15 @@ dbmazz_batcher_row(DbmazzBatcher *batcher, DbmazzRelation *rel,
 	/* the batches of both encodings are sealed in order, as those of sets are */
 	if (dbmazz_is_csv(set) && !dbmazz_csv_can_carry(set->plan, source))
 		set = dbmazz_relation_fallback(rel, set);
-	if (batcher->exactly_once && set->open == NULL)
+	if ((batcher->exactly_once || batcher->group.is_on) && set->open == NULL)
 		dbmazz_batcher_seal_target(batcher, set);
 	dbmazz_batcher_note_key(batcher, rel, set, source);
 	status = write_row(batcher, rel, set, source, op);
 	if (status == DBMAZZ_OK)
 	{
-		if (is_full(batcher, set->open))
+		if (batcher->group.is_on)
+			dbmazz_group_note(batcher);
+		else if (dbmazz_batcher_is_full(batcher, set->open))
 			seal_full(batcher, set->open);
 		return;
 	}
@@ -434,9 +445,9 @@ lane_is_free(const DbmazzRelation *rel)
 		rel->sealed_generation;
 }
 
-/* Milliseconds until the batch is old enough. */
-static long
-time_left(const DbmazzOpenBatch *ob, TimestampTz now, int interval)
+long
+dbmazz_batcher_time_left(const DbmazzOpenBatch *ob, TimestampTz now,
+						 int interval)
 {
 	if (interval == 0)
 		return 0;
@@ -480,7 +491,7 @@ seal_due(DbmazzBatcher *batcher, const DbmazzRelation *except)
 		{
 			DbmazzOpenBatch *ob = dlist_container(DbmazzOpenBatch, node,
 												  iter.cur);
-			long		left = time_left(ob, now, interval);
+			long		left = dbmazz_batcher_time_left(ob, now, interval);
 
 			if (ob->rel == except)
 				continue;
@@ -501,5 +512,6 @@ seal_due(DbmazzBatcher *batcher, const DbmazzRelation *except)
 long
 dbmazz_batcher_tick(DbmazzBatcher *batcher)
 {
-	return seal_due(batcher, NULL);
+	return batcher->group.is_on ? dbmazz_group_tick(batcher) :
+		seal_due(batcher, NULL);
 }

@@ -13,6 +13,9 @@
  *	  lane is free, when its first row is flush_interval old.  While the lane is
  *	  busy it goes on growing: a slow target gets fewer and larger loads.
  *
+ *	  With atomic = transaction all open batches are sealed at once, between two
+ *	  transactions where that can be; see batcher_group.c.
+ *
  *	  With delivery = exactly_once a target has one open batch at most, so that
  *	  its batches follow each other in the order of the changes; a row for
  *	  another one seals it.

@@ -17,6 +17,8 @@
 static void
 seal_before(DbmazzBatcher *b, DbmazzRelation *rel)
 {
+	if (b->group.is_on)
+		return;
 	dbmazz_batcher_seal_relation(b, rel);
 	if (b->exactly_once)
 		dbmazz_batcher_seal_target(b, &rel->full);
@@ -42,27 +44,41 @@ try_control(DbmazzBatcher *b, DbmazzRelation *rel, DbmazzBatchWriter *writer,
 	return status;
 }
 
-/* Put in a batch that is no load.  'data', if there is any, is its only row. */
+/*
+ * Put in a batch that is no load.  'data', if there is any, is its only row.  Of a
+ * group, a TRUNCATE is one of its own; and a table that stops does so before the
+ * group is sent, so it ends with that.
+ */
 static void
 put_control(DbmazzBatcher *b, DbmazzRelation *rel, DbmazzBatchKind kind,
 			const void *data, Size len)
 {
 	DbmazzBatchWriter writer = {0};
+	bool		is_alone = b->group.is_on && kind == DBMAZZ_BATCH_TRUNCATE;
 
 	seal_before(b, rel);
+	if (is_alone)
+		dbmazz_group_end(b, "a TRUNCATE stands alone");
 	if (try_control(b, rel, &writer, data, len) != DBMAZZ_OK)
 	{
 		dbmazz_batcher_seal_all(b);
 		if (try_control(b, rel, &writer, data, len) != DBMAZZ_OK)
 			elog(ERROR, "could not begin a batch");
 	}
+	if (b->group.is_on)
+		dbmazz_group_seal(b);
 	dbmazz_queue_open(b->p, writer.head, kind, rel->relid, b->final_lsn,
 					  b->commit_time);
 	if (len > 0)
 		dbmazz_row_end(&writer, DBMAZZ_ROW_INSERT, 0, 0, b->final_lsn,
 					   b->sequence);
 	dbmazz_batcher_hand_over(b, rel, &writer, b->final_lsn, b->sequence,
-							 b->commit_time);
+							 b->commit_time, true);
+	if (is_alone)
+	{
+		dbmazz_group_note(b);
+		dbmazz_group_end(b, "a TRUNCATE stands alone");
+	}
 }
 
 /* The row, and in b->error why it cannot be sent; 'set' is of JSON. */
@@ -131,8 +147,11 @@ dbmazz_batcher_keep(DbmazzBatcher *b, DbmazzRelation *rel,
 	writer.nrows = 1;			/* the reason is none */
 	dbmazz_queue_open(b->p, writer.head, DBMAZZ_BATCH_UNFIT, rel->relid,
 					  b->final_lsn, b->commit_time);
+	/* of a group, it is no load: those that are open follow */
+	if (b->group.is_on && !dlist_is_empty(&b->open))
+		b->group.nkept += writer.nsegments;
 	dbmazz_batcher_hand_over(b, rel, &writer, b->final_lsn, b->sequence,
-							 b->commit_time);
+							 b->commit_time, dlist_is_empty(&b->open));
 	b->sequence++;
 	return true;
 }

@@ -18,7 +18,22 @@ typedef struct DbmazzOpenBatch
 	XLogRecPtr	last_commit_lsn;
 	uint32		last_sequence;
 	TimestampTz last_commit_time;
+	bool		ends_group;		/* sealed as the last of its group */
 } DbmazzOpenBatch;
+
+/* About the group of open batches (batcher_group.c). */
+typedef struct DbmazzOpenGroup
+{
+	bool		is_on;			/* batches are sealed in groups */
+	XLogRecPtr	row_lsn;		/* transaction of the last row in it, or of what
+								 * went in a group of its own */
+	uint32		nkept;			/* segments of batches that have been handed over
+								 * and wait for the rest of it */
+	XLogRecPtr	cut_lsn;		/* transaction with rows in an earlier group */
+	const char *why;			/* it is */
+	uint64		ncut;			/* transactions, since the last word on them */
+	TimestampTz told_at;
+} DbmazzOpenGroup;
 
 struct DbmazzBatcher
 {
@@ -34,6 +49,7 @@ struct DbmazzBatcher
 	uint32		sequence;		/* of the next row: twice the change's number,
 								 * one more for the second row of a change */
 	bool		exactly_once;
+	DbmazzOpenGroup group;
 	const DbmazzRelation *writing;	/* a row of it is being written */
 	const DbmazzBatchWriter *opening;	/* of a batch that is not in 'open' yet */
 	DbmazzError error;
@@ -64,7 +80,8 @@ extern void dbmazz_batcher_hand_over(DbmazzBatcher *b, DbmazzRelation *rel,
 									 const DbmazzBatchWriter *writer,
 									 XLogRecPtr last_commit_lsn,
 									 uint32 last_sequence,
-									 TimestampTz last_commit_time);
+									 TimestampTz last_commit_time,
+									 bool ends_group);
 
 extern void dbmazz_batcher_seal_all(DbmazzBatcher *b);
 
@@ -83,6 +100,33 @@ extern void dbmazz_batcher_seal_target(DbmazzBatcher *b,
 extern bool dbmazz_batcher_keep(DbmazzBatcher *b, DbmazzRelation *rel,
 								DbmazzColumnSet *set,
 								const DbmazzRowSource *source, DbmazzRowOp op);
+/* Seal a batch (batcher.c); one without rows is taken back. */
+extern void dbmazz_batcher_seal(DbmazzBatcher *b, DbmazzOpenBatch *ob);
+
+/* Is a sealed batch on its way, whose end will free segments? */
+extern bool dbmazz_batcher_is_busy(DbmazzBatcher *b);
+
+/* Is it large enough to be sent? */
+extern bool dbmazz_batcher_is_full(DbmazzBatcher *b,
+								   const DbmazzOpenBatch *ob);
+
+/* Milliseconds until the batch is old enough to be sent. */
+extern long dbmazz_batcher_time_left(const DbmazzOpenBatch *ob,
+									 TimestampTz now, int interval);
+
+/* ---- groups (batcher_group.c) ---------------------------------------------- */
+
+/* Seal all open batches, now: 'why' is told if that cuts a transaction. */
+extern void dbmazz_group_end(DbmazzBatcher *b, const char *why);
+
+/* The same, but that one more batch follows, the last one of the group. */
+extern void dbmazz_group_seal(DbmazzBatcher *b);
+
+/* A row, or what is a group of its own, was put into the transaction. */
+extern void dbmazz_group_note(DbmazzBatcher *b);
+
+/* What dbmazz_batcher_tick() does, between transactions. */
+extern long dbmazz_group_tick(DbmazzBatcher *b);
 
 /* A batch of the table is gone: what is known of keys does not hold any more. */
 extern void dbmazz_batcher_forget_keys(DbmazzRelation *rel);

@@ -97,7 +97,7 @@ dbmazz_catalog_add_known_gaps(int32 id, bool all)
 			  "source, gap_from) SELECT t.pipeline, t.target, t.relation, "
 			  "t.source, least(t.lsn, c.lsn) FROM dbmazz.pipeline_tables t "
 			  "JOIN dbmazz.checkpoints c ON c.pipeline = t.pipeline "
-			  "WHERE t.pipeline = $1 AND ($2 OR t.lsn IS NOT NULL "
+			  "WHERE t.pipeline = $1 AND t.target <> '' AND ($2 OR t.lsn IS NOT NULL "
 			  "OR t.prepared_from >= c.lsn) "
 			  "ON CONFLICT (pipeline, target) DO UPDATE SET gap_to = NULL, "
 			  "gap_from = least(g.gap_from, excluded.gap_from)",

@@ -87,6 +87,15 @@ move_position(DbmazzCheckpointer *c)
 }
 
 void
+dbmazz_checkpointer_write(DbmazzCheckpointer *c)
+{
+	XLogRecPtr	position = move_position(c);
+
+	if (position > c->written)
+		write_row(c, position);
+}
+
+void
 dbmazz_checkpointer_finish(DbmazzCheckpointer *c, XLogRecPtr shipped_lsn)
 {
 	XLogRecPtr	position = move_position(c);

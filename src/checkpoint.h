@@ -26,6 +26,9 @@ extern long dbmazz_checkpointer_step(DbmazzCheckpointer *c,
 									 XLogRecPtr shipped_lsn,
 									 XLogRecPtr tables_floor);
 
+/* Write the row now, if there is news for it.  Commits. */
+extern void dbmazz_checkpointer_write(DbmazzCheckpointer *c);
+
 /* A last row before the process leaves, if there is news for it.  Commits. */
 extern void dbmazz_checkpointer_finish(DbmazzCheckpointer *c,
 									   XLogRecPtr shipped_lsn);

@@ -335,12 +335,15 @@ dbmazz_check_settings(const DbmazzPipelineRow *row)
 void
 dbmazz_check_delivery(const DbmazzPipelineRow *row)
 {
+	const DbmazzSinkRoutine *routine = dbmazz_sink_routine(row->sink);
 	const char *delivery = dbmazz_guc_value(row->settings, "delivery");
+	const char *atomic = dbmazz_guc_value(row->settings, "atomic");
 	DbmazzError error;
 
 	dbmazz_error_reset(&error);
-	if (pg_strcasecmp(delivery, "exactly_once") == 0 &&
-		!dbmazz_sink_delivers_once(dbmazz_sink_routine(row->sink),
-								   row->encoding, &error))
+	if ((pg_strcasecmp(delivery, "exactly_once") == 0 &&
+		 !dbmazz_sink_delivers_once(routine, row->encoding, &error)) ||
+		(pg_strcasecmp(atomic, "transaction") == 0 &&
+		 !dbmazz_sink_groups(routine, row->encoding, &error)))
 		dbmazz_report(ERROR, ERRCODE_FEATURE_NOT_SUPPORTED, NULL, &error);
 }

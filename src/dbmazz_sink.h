@@ -72,10 +72,24 @@ typedef enum DbmazzRequestKind
 								 * will not be: DOUBT means that something may
 								 * be left under the label, which SETTLE takes
 								 * away; it must not be used again */
-	DBMAZZ_REQUEST_COMMIT		/* make visible what was prepared under the
+	DBMAZZ_REQUEST_COMMIT,		/* make visible what was prepared under the
 								 * label; once more does no harm.  DONE: it is.
 								 * Any other: RESOLVE, or COMMIT again */
+	DBMAZZ_REQUEST_GROUP		/* LOAD of several tables, of which the target
+								 * shows all rows at once, or none.  Whatever
+								 * the outcome, the label is used up.  DOUBT:
+								 * SETTLE the label, then RESOLVE.  REJECT:
+								 * where the status is
+								 * DBMAZZ_ERR_UNREPRESENTABLE, because of rows
+								 * of any part; see also 'part' */
 } DbmazzRequestKind;
+
+/* What a GROUP has for one table. */
+typedef struct DbmazzGroupPart
+{
+	const char *target;
+	const DbmazzBatchView *batch;	/* some of its rows are sent */
+} DbmazzGroupPart;
 
 #define DBMAZZ_PREPARED_HOLD_S	86400
 
@@ -87,12 +101,16 @@ typedef struct DbmazzRequest
 	const char *label;			/* all but SETTLE */
 	const char *const *labels;	/* SETTLE */
 	int			nlabels;
+	bool		of_groups;		/* SETTLE: the labels are of GROUPs */
+	const DbmazzGroupPart *parts;	/* GROUP: each for another target */
+	int			nparts;
 	const char *place;			/* SETTLE: a TRUNCATE may have been sent under one
 								 * of the labels, when place() said this; NULL:
 								 * none was */
 	const DbmazzBatchView *batch;	/* LOAD, PREPARE; see dbmazz_row_is_sent().
 									 * RESOLVE: of the LOAD; NULL: it was
-									 * prepared, and its values are settled */
+									 * prepared, or a GROUP, and its values are
+									 * settled */
 	uint32_t	nrows;			/* of it: rows that are sent, > 0 */
 } DbmazzRequest;
 
@@ -109,6 +127,8 @@ typedef struct DbmazzCompletion
 	bool		send_anew;		/* LOAD, RESOLVE, RETRY: the rows may be committed
 								 * without some of their values, and the label
 								 * with them; send them under another one */
+	int			part;			/* GROUP, REJECT: of which table, from 1 on;
+								 * 0: not known, or of all */
 	uint64_t	bytes;			/* of a batch's body that were sent */
 	DbmazzError error;			/* empty if DONE */
 } DbmazzCompletion;
@@ -171,6 +191,8 @@ typedef struct DbmazzOption
 #define DBMAZZ_SINK_TRUNCATE	0x04	/* knows DBMAZZ_REQUEST_TRUNCATE */
 #define DBMAZZ_SINK_PREPARE		0x08	/* knows DBMAZZ_REQUEST_PREPARE and COMMIT,
 										 * for batches in JSON */
+#define DBMAZZ_SINK_GROUP		0x10	/* knows DBMAZZ_REQUEST_GROUP, likewise; then
+										 * PREPARE too */
 
 /* A column as ddl() gets it. */
 typedef struct DbmazzDdlColumn

@@ -92,6 +92,7 @@ char	   *dbmazz_table_name_template;
 int			dbmazz_truncate_mode;
 int			dbmazz_delete_mode;
 int			dbmazz_delivery;
+int			dbmazz_atomic;
 int			dbmazz_change_log;
 int			dbmazz_fast_path;
 int			dbmazz_unrepresentable;
@@ -269,6 +270,12 @@ static const struct config_enum_entry deliveries[] = {
 	{NULL, 0, false}
 };
 
+static const struct config_enum_entry atomics[] = {
+	{"none", DBMAZZ_ATOMIC_NONE, false},
+	{"transaction", DBMAZZ_ATOMIC_TRANSACTION, false},
+	{NULL, 0, false}
+};
+
 static const struct config_enum_entry change_logs[] = {
 	{"none", DBMAZZ_CHANGE_LOG_NONE, false},
 	{"keyless", DBMAZZ_CHANGE_LOG_KEYLESS, false},
@@ -336,6 +343,10 @@ static const EnumSetting enum_settings[] = {
 	{"delivery",
 		"Whether rows may be sent again after a failure.",
 		&dbmazz_delivery, DBMAZZ_AT_LEAST_ONCE, deliveries,
+	DBMAZZ_OVERRIDE_OWNER},
+	{"atomic",
+		"Whether readers of the target see transactions as a whole.",
+		&dbmazz_atomic, DBMAZZ_ATOMIC_NONE, atomics,
 	DBMAZZ_OVERRIDE_OWNER},
 	{"change_log",
 		"Which tables go to the target as a log of their changes.",

@@ -43,6 +43,12 @@ typedef enum DbmazzDelivery
 	DBMAZZ_EXACTLY_ONCE
 } DbmazzDelivery;
 
+typedef enum DbmazzAtomic
+{
+	DBMAZZ_ATOMIC_NONE = 0,
+	DBMAZZ_ATOMIC_TRANSACTION	/* readers of the target see whole ones */
+} DbmazzAtomic;
+
 typedef enum DbmazzOrigin
 {
 	DBMAZZ_ORIGIN_ANY = 0,
@@ -80,6 +86,7 @@ extern int	dbmazz_on_bad_row;	/* DbmazzBadRow */
 extern int	dbmazz_max_dead_letters;
 extern int	dbmazz_origin;		/* DbmazzOrigin */
 extern int	dbmazz_delivery;	/* DbmazzDelivery */
+extern int	dbmazz_atomic;		/* DbmazzAtomic */
 extern int	dbmazz_change_log;	/* DbmazzChangeLog */
 extern int	dbmazz_fast_path;	/* DbmazzFastPathMode */
 extern bool dbmazz_audit_columns;

@@ -193,6 +193,19 @@ dbmazz_guc_fit(List *settings, DbmazzError *err)
 {
 	const char *what = NULL;
 
+	if (pg_strcasecmp(dbmazz_guc_value(settings, "atomic"), "none") != 0 &&
+		pg_strcasecmp(dbmazz_guc_value(settings, "delivery"),
+					  "at_least_once") != 0)
+	{
+		dbmazz_error_set(err, DBMAZZ_ERR_UNSUPPORTED, 0,
+						 "atomic=transaction does not go with "
+						 "delivery=exactly_once");
+		dbmazz_error_detail(err, "The target cannot prepare a transaction of "
+							"several tables.");
+		dbmazz_error_hint(err, "Set atomic=none or delivery=at_least_once for "
+						  "the pipeline with dbmazz.alter_pipeline().");
+		return false;
+	}
 	if (dbmazz_guc_flag(settings, "audit_columns"))
 		return true;
 	if (pg_strcasecmp(dbmazz_guc_value(settings, "delete_mode"), "hard") != 0)

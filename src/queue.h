@@ -55,6 +55,7 @@ typedef struct DbmazzBatch
 	uint32		relid;
 	uint32		nrows;
 	uint32		nsegments;
+	bool		ends_group;		/* the last of its group; set before READY is */
 	uint64		nbytes;
 	XLogRecPtr	first_commit_lsn;	/* set before FILLING is */
 	XLogRecPtr	last_commit_lsn;

@@ -198,8 +198,13 @@ begin_epoch(Ship *s)
 	if (dbmazz_delivery == DBMAZZ_EXACTLY_ONCE &&
 		!dbmazz_sink_delivers_once(s->routine, s->row->encoding, &error))
 		dbmazz_worker_fail(s->p, &error);
+	if (dbmazz_atomic == DBMAZZ_ATOMIC_TRANSACTION &&
+		!dbmazz_sink_groups(s->routine, s->row->encoding, &error))
+		dbmazz_worker_fail(s->p, &error);
 	pg_atomic_write_u32(&s->p->exactly_once,
 						dbmazz_delivery == DBMAZZ_EXACTLY_ONCE);
+	pg_atomic_write_u32(&s->p->atomic,
+						dbmazz_atomic == DBMAZZ_ATOMIC_TRANSACTION);
 	s->sink = s->routine->open(options, noptions, &error);
 	if (s->sink == NULL)
 		dbmazz_report(ERROR, ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION,
@@ -352,6 +357,11 @@ one_step(Ship *s, const DbmazzSinkEvent *events, int nevents, long *nap)
 		pg_atomic_exchange_u32(&p->config_changed, 0) != 0)
 		reconfigure(s);
 	dbmazz_shipper_step(s->shipper, events, nevents);
+	while (dbmazz_shipper_waits_for_row(s->shipper))
+	{
+		dbmazz_checkpointer_write(s->checkpointer);
+		dbmazz_shipper_step(s->shipper, NULL, 0);
+	}
 	due = dbmazz_checkpointer_step(s->checkpointer,
 								   dbmazz_shipper_shipped_lsn(s->shipper),
 								   dbmazz_shipper_tables_floor(s->shipper));

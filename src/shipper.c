@@ -4,6 +4,7 @@
  */
 #include "postgres.h"
 
+#include "access/xlog.h"
 #include "guc.h"
 #include "miscadmin.h"
 #include "queue.h"
@@ -125,6 +126,7 @@ dbmazz_shipper_create(DbmazzPipeline *p, const DbmazzPipelineRow *row,
 		add_old_labels(s, dbmazz_shipper_lane(s, gone->target), gone->uid,
 					   gone->epoch, gone->sequence, gone->place, true);
 	}
+	dbmazz_group_recover(s, GetFlushRecPtr(NULL));
 	s->soft_deletes = dbmazz_delete_mode == DBMAZZ_DELETE_SOFT;
 	s->relations = dbmazz_relations_create(cxt, row->owner, row->publication,
 										   NIL, NIL, InvalidXLogRecPtr, false);
@@ -232,7 +234,27 @@ dbmazz_shipper_set_source(DbmazzShipper *s, Lane *lane,
 
 /* ---- the loop's parts ---------------------------------------------------- */
 
-/* Put all sealed batches into their lanes. */
+Lane *
+dbmazz_shipper_take(DbmazzShipper *s, uint32 head)
+{
+	char	   *pool = dbmazz_queue_pool();
+	uint32		size = dbmazz_batch_desc_size(pool, head);
+	DbmazzTableDesc *desc = MemoryContextAlloc(s->cxt, size);
+	Lane	   *lane;
+
+	dbmazz_batch_copy_desc(pool, head, desc, size);
+	lane = dbmazz_shipper_lane(s, dbmazz_desc_text(desc, desc->target));
+	/* a table that only stops the lane does not have it */
+	if (lane->source == NULL ||
+		dbmazz_queue_batch(head)->kind != DBMAZZ_BATCH_STOP)
+		dbmazz_shipper_set_source(s, lane, desc);
+	pfree(desc);
+	dbmazz_lane_queue(s, lane, head);
+	if (lane->stopped)
+		dbmazz_lane_drop_queue(s, lane);
+	return lane;
+}
+
 static void
 take_batches(DbmazzShipper *s)
 {
@@ -240,29 +262,17 @@ take_batches(DbmazzShipper *s)
 
 	while ((head = dbmazz_queue_take(s->p)) != DBMAZZ_NO_SEGMENT)
 	{
-		char	   *pool = dbmazz_queue_pool();
-		uint32		size = dbmazz_batch_desc_size(pool, head);
-		DbmazzTableDesc *desc = MemoryContextAlloc(s->cxt, size);
-		Lane	   *lane;
-
-		dbmazz_batch_copy_desc(pool, head, desc, size);
-		lane = dbmazz_shipper_lane(s, dbmazz_desc_text(desc, desc->target));
-		/* a table that only stops the lane does not have it */
-		if (lane->source == NULL ||
-			dbmazz_queue_batch(head)->kind != DBMAZZ_BATCH_STOP)
-			dbmazz_shipper_set_source(s, lane, desc);
-		pfree(desc);
-		dbmazz_lane_queue(s, lane, head);
-		if (lane->stopped)
-			dbmazz_lane_drop_queue(s, lane);
+		if (s->group.is_on)
+			dbmazz_group_take(s, head);
+		else
+			(void) dbmazz_shipper_take(s, head);
 	}
 }
 
 /* Give every lane with work a chance; true if a request was started. */
 static bool
-drive_lanes(DbmazzShipper *s)
+drive_lanes(DbmazzShipper *s, TimestampTz now)
 {
-	TimestampTz now = GetCurrentTimestamp();
 	dlist_node *first_served = NULL;
 	dlist_mutable_iter iter;
 
@@ -289,6 +299,20 @@ drive_lanes(DbmazzShipper *s)
 		}
 	}
 	return first_served != NULL;
+}
+
+/* The same, where groups come first; true if there is more to do at once. */
+static bool
+drive(DbmazzShipper *s)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	bool		started = false;
+
+	if (!dbmazz_group_is_settled(s, now))
+		return false;
+	if (dbmazz_group_drive(s, now, &started))
+		return started;
+	return drive_lanes(s, now) || started;
 }
 
 static void
@@ -319,28 +343,39 @@ dbmazz_shipper_step(DbmazzShipper *shipper, const DbmazzSinkEvent *events,
 		for (i = 0; i < n; i++)
 			complete(shipper, &completions[i]);
 		take_batches(shipper);
-		again = drive_lanes(shipper) || n > 0;
+		again = drive(shipper) || n > 0;
 	}
+}
+
+/* Milliseconds until the lane tries again; 0: it does not wait for that. */
+static long
+time_left(const Lane *lane, TimestampTz now)
+{
+	if (lane->phase != LANE_IDLE || lane->retry_at == 0)
+		return 0;
+	return Max(TimestampDifferenceMilliseconds(now, lane->retry_at), 1);
 }
 
 long
 dbmazz_shipper_due(DbmazzShipper *shipper)
 {
 	TimestampTz now = GetCurrentTimestamp();
+	Lane	   *group = shipper->group.lane;
 	long		due = -1;
 	dlist_iter	iter;
 
 	/* while all connections are in use, only the end of a load helps */
 	if (shipper->nbusy >= dbmazz_max_connections)
 		return -1;
+	if (group != NULL && time_left(group, now) > 0)
+		return time_left(group, now);
 	dlist_foreach(iter, &shipper->working)
 	{
 		Lane	   *lane = dlist_container(Lane, node, iter.cur);
-		long		left;
+		long		left = time_left(lane, now);
 
-		if (lane->phase != LANE_IDLE || lane->retry_at == 0)
+		if (left == 0)
 			continue;
-		left = Max(TimestampDifferenceMilliseconds(now, lane->retry_at), 1);
 		due = due < 0 ? left : Min(due, left);
 	}
 	return due;

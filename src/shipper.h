@@ -45,6 +45,12 @@ extern DbmazzShipper *dbmazz_shipper_create(DbmazzPipeline *p,
 extern void dbmazz_shipper_step(DbmazzShipper *shipper,
 								const DbmazzSinkEvent *events, int nevents);
 
+/*
+ * Does the next group wait until the position is in the catalogs?  True once; then
+ * the caller has to write it.
+ */
+extern bool dbmazz_shipper_waits_for_row(DbmazzShipper *shipper);
+
 /* Milliseconds until the next retry is due, or -1. */
 extern long dbmazz_shipper_due(DbmazzShipper *shipper);
 

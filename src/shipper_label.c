@@ -86,3 +86,45 @@ dbmazz_lane_truncate_place(DbmazzShipper *s, Lane *lane)
 	(void) s->routine->place(s->sink, place, len + 1);
 	return place;
 }
+
+/* ---- their end --------------------------------------------------------------- */
+
+bool
+dbmazz_lane_is_unsettled(const Lane *lane)
+{
+	return !lane->settled && lane->nsettled < list_length(lane->old);
+}
+
+/*
+ * Labels of an earlier life, or of a pipeline that is gone: none of their loads
+ * may commit any more.
+ */
+void
+dbmazz_lane_settle(DbmazzShipper *s, Lane *lane)
+{
+	const OldLabels *old = list_nth(lane->old, lane->nsettled);
+	int			i;
+
+	for (i = 0; i < LABEL_WINDOW; i++)
+	{
+		dbmazz_lane_format_label(lane, old->uid, old->epoch,
+								 old->sequence + i, lane->old_labels[i]);
+		lane->old_label_list[i] = lane->old_labels[i];
+	}
+	lane->request.labels = lane->old_label_list;
+	lane->request.nlabels = LABEL_WINDOW;
+	lane->request.of_groups = lane == s->group.lane;
+	lane->request.place = old->place;
+	dbmazz_lane_start_request(s, lane, DBMAZZ_REQUEST_SETTLE);
+}
+
+void
+dbmazz_lane_settle_doubt(DbmazzShipper *s, Lane *lane)
+{
+	lane->old_label_list[0] = lane->label;
+	lane->request.labels = lane->old_label_list;
+	lane->request.nlabels = 1;
+	lane->request.of_groups = lane == s->group.lane;
+	lane->request.place = lane->place;
+	dbmazz_lane_start_request(s, lane, DBMAZZ_REQUEST_SETTLE);
+}

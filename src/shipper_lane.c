@@ -155,7 +155,7 @@ dbmazz_lane_start_request(DbmazzShipper *s, Lane *lane,
 	bool		is_load = kind == DBMAZZ_REQUEST_LOAD ||
 	kind == DBMAZZ_REQUEST_PREPARE;
 	bool		is_of_load = kind == DBMAZZ_REQUEST_RESOLVE &&
-	!lane->decision.taken;
+	!lane->decision.taken && lane != s->group.lane;
 
 	lane->serial = ++s->serial;
 	lane->request.id = (lane->serial << 24) | lane->index;
@@ -179,28 +179,6 @@ dbmazz_lane_start_request(DbmazzShipper *s, Lane *lane,
 }
 
 /*
- * Labels of an earlier life, or of a pipeline that is gone: none of their loads
- * may commit any more.
- */
-static void
-start_settle(DbmazzShipper *s, Lane *lane)
-{
-	const OldLabels *old = list_nth(lane->old, lane->nsettled);
-	int			i;
-
-	for (i = 0; i < LABEL_WINDOW; i++)
-	{
-		dbmazz_lane_format_label(lane, old->uid, old->epoch,
-								 old->sequence + i, lane->old_labels[i]);
-		lane->old_label_list[i] = lane->old_labels[i];
-	}
-	lane->request.labels = lane->old_label_list;
-	lane->request.nlabels = LABEL_WINDOW;
-	lane->request.place = old->place;
-	dbmazz_lane_start_request(s, lane, DBMAZZ_REQUEST_SETTLE);
-}
-
-/*
  * What became of the load in doubt?  The target may take its whole time limit
  * to give up a load whose client is gone; where it goes on saying "under way",
  * the load is cancelled, and then its state is final.  Of a TRUNCATE nobody keeps
@@ -216,11 +194,7 @@ start_resolve(DbmazzShipper *s, Lane *lane)
 		dbmazz_lane_start_request(s, lane, DBMAZZ_REQUEST_RESOLVE);
 		return;
 	}
-	lane->old_label_list[0] = lane->label;
-	lane->request.labels = lane->old_label_list;
-	lane->request.nlabels = 1;
-	lane->request.place = lane->place;
-	dbmazz_lane_start_request(s, lane, DBMAZZ_REQUEST_SETTLE);
+	dbmazz_lane_settle_doubt(s, lane);
 }
 
 /*
@@ -312,6 +286,16 @@ prepare_portion(DbmazzShipper *s, Lane *lane)
 	return lane->prepared;
 }
 
+bool
+dbmazz_lane_prepare_rows(DbmazzShipper *s, Lane *lane)
+{
+	if (lane->prepared)
+		return true;
+	prepare_batch(s, lane);
+	return dbmazz_lane_may_send(s, lane) && dbmazz_dead_divert(s, lane) &&
+		has_rows(s, lane);
+}
+
 /* Send the queue's head, if it is something to send and not too early. */
 static void
 start_batch(DbmazzShipper *s, Lane *lane)
@@ -334,13 +318,12 @@ start_batch(DbmazzShipper *s, Lane *lane)
 		(kind == DBMAZZ_BATCH_REREAD || kind == DBMAZZ_BATCH_REPLAY) &&
 		!prepare_portion(s, lane))
 		return;
+	if (kind == DBMAZZ_BATCH_ROWS && !dbmazz_lane_prepare_rows(s, lane))
+		return;
 	if (!lane->prepared)
 	{
 		prepare_batch(s, lane);
 		if (!dbmazz_lane_may_send(s, lane))
-			return;
-		if (kind == DBMAZZ_BATCH_ROWS &&
-			(!dbmazz_dead_divert(s, lane) || !has_rows(s, lane)))
 			return;
 	}
 	if (kind == DBMAZZ_BATCH_TRUNCATE)
@@ -375,8 +358,8 @@ dbmazz_lane_drive(DbmazzShipper *s, Lane *lane, TimestampTz now)
 			dbmazz_lane_keep_unfit(s, lane);
 		else if (s->nbusy >= dbmazz_max_connections)
 			return;
-		else if (!lane->settled && lane->nsettled < list_length(lane->old))
-			start_settle(s, lane);
+		else if (dbmazz_lane_is_unsettled(lane))
+			dbmazz_lane_settle(s, lane);
 		else if (lane->in_doubt)
 			start_resolve(s, lane);
 		else
@@ -385,6 +368,14 @@ dbmazz_lane_drive(DbmazzShipper *s, Lane *lane, TimestampTz now)
 }
 
 /* ---- outcomes ------------------------------------------------------------ */
+
+/* For messages. */
+static const char *
+lane_name(const Lane *lane)
+{
+	return lane->target[0] == '\0' ? "several tables" :
+		dbmazz_from_utf8(lane->target);
+}
 
 /* An attempt failed: later again. */
 void
@@ -412,8 +403,8 @@ dbmazz_lane_note_failure(DbmazzShipper *s, Lane *lane,
 		dbmazz_report(LOG, ERRCODE_CONNECTION_FAILURE,
 					  psprintf("%s %s failed, next attempt in %u ms",
 							   lane->request.kind == DBMAZZ_REQUEST_TRUNCATE ?
-							   "TRUNCATE of" : "load into",
-							   dbmazz_from_utf8(lane->target), delay),
+							   "TRUNCATE of" : "load into", lane_name(lane),
+							   delay),
 					  &c->error);
 }
 
@@ -426,7 +417,7 @@ dbmazz_lane_note_success(DbmazzShipper *s, Lane *lane)
 	if (failures == 0)
 		return;
 	ereport(LOG, (errmsg("load into %s works again after %u failures",
-						 dbmazz_from_utf8(lane->target), failures)));
+						 lane_name(lane), failures)));
 	dbmazz_lane_answers(s, lane);
 }
 
@@ -481,7 +472,10 @@ rows_rejected(DbmazzShipper *s, Lane *lane, const DbmazzError *error)
 {
 	dbmazz_lane_note_success(s, lane);
 	dbmazz_lane_next_label(lane);
-	if (lane->request.nrows > 1)
+	if (s->group.is_on && lane->request.nrows > 1 &&
+		dbmazz_lane_kind(lane) == DBMAZZ_BATCH_ROWS)
+		dbmazz_group_adopt(s, lane, error);
+	else if (lane->request.nrows > 1)
 	{
 		dbmazz_split_rejected(lane);
 		DBMAZZ_DEBUG_POINT("load_split");
@@ -516,6 +510,16 @@ dbmazz_lane_complete(DbmazzShipper *s, Lane *lane, const DbmazzCompletion *c)
 	if (lane->decision.taken)
 	{
 		dbmazz_exactly_answered(s, lane, c);
+		return;
+	}
+	if (lane == s->group.lane)
+	{
+		dbmazz_group_complete(s, c);
+		return;
+	}
+	if (lane->is_probed)
+	{
+		dbmazz_group_probe_complete(s, lane, c);
 		return;
 	}
 	if (kind == DBMAZZ_REQUEST_SETTLE && c->outcome == DBMAZZ_DONE)

@@ -134,10 +134,34 @@ typedef struct Lane
 	DbmazzDecision decision;
 	bool		row_has_load;	/* the catalogs name a load */
 
+	/* looking for rows that keep a group from being loaded (shipper_group.c) */
+	bool		is_probed;		/* its rows are looked at */
+	bool		is_taken;		/* the target takes those of the load under way */
+	List	   *bad;			/* rows that are to be left out, in 'cxt' */
+
 	/* a position of its own */
 	bool		stopped;
 	XLogRecPtr	own_lsn;
 } Lane;
+
+/*
+ * Groups (shipper_group.c).  'lane' has their labels and attempts; its target is
+ * the empty name, and its mark is the end of the last group that was sent.
+ */
+typedef struct DbmazzGroup
+{
+	bool		is_on;			/* batches come in groups */
+	Lane	   *lane;			/* NULL: there never were any */
+	List	   *waiting;		/* batches, by their heads, oldest first */
+	int			nwhole;			/* groups that they are, the last one not if it
+								 * is not there wholly */
+	List	   *members;		/* lanes; NIL: no group of several is under way */
+	bool		is_begun;		/* one was since the position was written */
+	bool		is_settled;		/* the label in doubt is */
+	bool		is_probing;
+	bool		found;			/* a row that the target does not take */
+	DbmazzCompletion rejected;	/* why it looks for them */
+} DbmazzGroup;
 
 struct DbmazzShipper
 {
@@ -145,6 +169,7 @@ struct DbmazzShipper
 	DbmazzPipeline *p;
 	int32		id;
 	bool		exactly_once;
+	DbmazzGroup group;
 	Oid			owner;
 	char	   *destination;	/* its identity */
 	char	   *publication;
@@ -204,6 +229,25 @@ extern void dbmazz_lane_next_label(Lane *lane);
 /* If the lane has failed: its attempts do not fail any more, or it has stopped. */
 extern void dbmazz_lane_answers(DbmazzShipper *s, Lane *lane);
 
+/* All rows of the lane's oldest batch are in the target. */
+extern void dbmazz_lane_batch_done(DbmazzShipper *s, Lane *lane);
+
+/*
+ * Make the oldest batch, which must be one of rows, the lane's request.  False:
+ * none of its rows is to be sent, or the table has stopped.  May commit.
+ */
+extern bool dbmazz_lane_prepare_rows(DbmazzShipper *s, Lane *lane);
+
+/* Are there labels of earlier loads to settle?  Then, begin with the next ones. */
+extern bool dbmazz_lane_is_unsettled(const Lane *lane);
+extern void dbmazz_lane_settle(DbmazzShipper *s, Lane *lane);
+
+/* Give the label that is in doubt its end. */
+extern void dbmazz_lane_settle_doubt(DbmazzShipper *s, Lane *lane);
+
+/* Put a sealed batch into its lane, which is returned. */
+extern Lane *dbmazz_shipper_take(DbmazzShipper *s, uint32 head);
+
 /* Drop all batches of a lane that has no request under way. */
 extern void dbmazz_lane_drop_queue(DbmazzShipper *s, Lane *lane);
 
@@ -253,6 +297,50 @@ extern void dbmazz_lane_drive(DbmazzShipper *s, Lane *lane, TimestampTz now);
 extern void dbmazz_lane_complete(DbmazzShipper *s, Lane *lane,
 								 const DbmazzCompletion *c);
 
+/* ---- groups (shipper_group.c) ---------------------------------------------- */
+
+/* When the tables are known: 'lsn' is the end of the WAL.  Ends the process if one
+ * of them has stopped. */
+extern void dbmazz_group_recover(DbmazzShipper *s, XLogRecPtr lsn);
+
+/*
+ * Is nothing of an earlier life's groups left?  If not, it is seen to; nothing may
+ * be sent before.  May commit.
+ */
+extern bool dbmazz_group_is_settled(DbmazzShipper *s, TimestampTz now);
+
+/* Could the next group begin, but for the position? */
+static inline bool
+dbmazz_group_is_next(const DbmazzShipper *s)
+{
+	return s->group.is_on && s->group.nwhole > 0 &&
+		dlist_is_empty((dlist_head *) &s->working);
+}
+
+/* The pipeline fails, for the table has stopped. */
+extern void dbmazz_group_fail(DbmazzShipper *s, const Lane *lane,
+							  const char *why);
+
+/* Take a sealed batch: it waits until its group's turn has come. */
+extern void dbmazz_group_take(DbmazzShipper *s, uint32 head);
+
+/*
+ * Go on with the group under way.  False: there is none of several tables, and the
+ * lanes do what they have to.  When they have nothing, the next group is begun.
+ * '*started' is set if there is more to do at once.  May commit.
+ */
+extern bool dbmazz_group_drive(DbmazzShipper *s, TimestampTz now,
+							   bool *started);
+
+/* The load of the only batch of a group was rejected because of some rows. */
+extern void dbmazz_group_adopt(DbmazzShipper *s, Lane *lane,
+							   const DbmazzError *error);
+
+/* Act on the outcome of a request of the group's lane, or of a member's probe. */
+extern void dbmazz_group_complete(DbmazzShipper *s, const DbmazzCompletion *c);
+extern void dbmazz_group_probe_complete(DbmazzShipper *s, Lane *lane,
+										const DbmazzCompletion *c);
+
 /* ---- loads in parts (shipper_split.c) -------------------------------------- */
 
 /* The load of more than one row was rejected because of some: send a part. */
@@ -266,6 +354,9 @@ extern bool dbmazz_split_loaded(Lane *lane);
  * True if another part follows.
  */
 extern bool dbmazz_split_leave_out(Lane *lane);
+
+/* No part is left out any more: the request is the whole load. */
+extern void dbmazz_split_forget(Lane *lane);
 
 /* The first row of the load under way. */
 extern DbmazzRowEntry *dbmazz_split_row(const Lane *lane,

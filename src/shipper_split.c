@@ -124,6 +124,24 @@ dbmazz_split_leave_out(Lane *lane)
 	return next_part(lane);
 }
 
+void
+dbmazz_split_forget(Lane *lane)
+{
+	DbmazzRowCursor cursor;
+	DbmazzRowEntry *entry;
+	DbmazzSegment *segment;
+
+	lane->split.nrows = 0;
+	lane->request.nrows = 0;
+	dbmazz_rows_begin(&cursor, &lane->view);
+	while ((entry = dbmazz_rows_next(&cursor, &segment)) != NULL)
+	{
+		entry->flags &= ~DBMAZZ_ROW_APART;
+		if (dbmazz_row_is_sent(entry))
+			lane->request.nrows++;
+	}
+}
+
 DbmazzRowEntry *
 dbmazz_split_row(const Lane *lane, DbmazzSegment **segment)
 {

@@ -60,6 +60,8 @@ dbmazz_lane_stop(DbmazzShipper *s, Lane *lane, const DbmazzError *error,
 				  psprintf("replication of table %s stopped",
 						   dbmazz_from_utf8(lane->source)),
 				  error);
+	if (s->group.is_on)
+		dbmazz_group_fail(s, lane, error->message);
 	dbmazz_lane_drop_queue(s, lane);
 	dbmazz_lane_answers(s, lane);
 }

@@ -92,6 +92,8 @@ pipeline_init(DbmazzPipeline *p)
 	pg_atomic_init_u64(&p->stream_lsn, 0);
 	pg_atomic_init_u32(&p->start_phase, DBMAZZ_START_NOTHING);
 	pg_atomic_init_u32(&p->exactly_once, 0);
+	pg_atomic_init_u32(&p->atomic, 0);
+	pg_atomic_init_u64(&p->group_lsn, 0);
 	pg_atomic_init_u64(&p->slot_lsn, 0);
 	pg_atomic_init_u64(&p->decoded_upto, 0);
 	pg_atomic_init_u64(&p->decoded_time, 0);

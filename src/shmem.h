@@ -88,6 +88,9 @@ typedef struct DbmazzPipeline
 	pg_atomic_uint32 start_phase;	/* DbmazzStartPhase */
 	pg_atomic_uint32 exactly_once;	/* by the shipper, before GO: each row is
 									 * to be sent once */
+	pg_atomic_uint32 atomic;	/* likewise: batches are sealed and sent in
+								 * groups of whole transactions, */
+	pg_atomic_uint64 group_lsn; /* of which the first ends behind this */
 	pg_atomic_uint64 slot_lsn;	/* by the decoder: where a new slot begins */
 	pg_atomic_uint64 decoded_upto;	/* by the decoder, between records */
 	pg_atomic_uint64 decoded_time;	/* commit time of the last transaction */

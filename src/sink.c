@@ -388,29 +388,50 @@ dbmazz_sink_identity(const DbmazzSinkRoutine *routine,
 	return dbmazz_from_utf8(psprintf("%s:%s", routine->name, text));
 }
 
-/* Loads that are prepared know nothing of enclosed fields. */
-bool
-dbmazz_sink_delivers_once(const DbmazzSinkRoutine *routine,
-						  const char *encoding, DbmazzError *err)
+/*
+ * Can the sink do what the setting asks for?  Loads of transactions know nothing
+ * of enclosed fields.
+ */
+static bool
+has_transactions(const DbmazzSinkRoutine *routine, uint32_t capability,
+				 const char *setting, const char *value, const char *other,
+				 const char *verb, const char *encoding, DbmazzError *err)
 {
-	if ((routine->capabilities & DBMAZZ_SINK_PREPARE) == 0)
+	if ((routine->capabilities & capability) == 0)
 	{
 		dbmazz_error_set(err, DBMAZZ_ERR_UNSUPPORTED, 0,
-						 "sink \"%s\" cannot deliver exactly once",
-						 routine->name);
-		dbmazz_error_hint(err, "Set delivery=at_least_once for the pipeline, or "
-						  "dbmazz.delivery of the server.");
+						 "sink \"%s\" cannot %s", routine->name, verb);
+		dbmazz_error_hint(err, "Set %s=%s for the pipeline, or dbmazz.%s of the "
+						  "server.", setting, other, setting);
 		return false;
 	}
 	if (strcmp(encoding, "json") != 0)
 	{
 		dbmazz_error_set(err, DBMAZZ_ERR_UNSUPPORTED, 0,
-						 "delivery=exactly_once does not go with rows as %s",
+						 "%s=%s does not go with rows as %s", setting, value,
 						 encoding);
 		dbmazz_error_hint(err, "Set the option \"format\" of the destination to "
 						  "json and call dbmazz.alter_pipeline(); or set "
-						  "delivery=at_least_once for the pipeline.");
+						  "%s=%s for the pipeline.", setting, other);
 		return false;
 	}
 	return true;
+}
+
+bool
+dbmazz_sink_delivers_once(const DbmazzSinkRoutine *routine,
+						  const char *encoding, DbmazzError *err)
+{
+	return has_transactions(routine, DBMAZZ_SINK_PREPARE, "delivery",
+							"exactly_once", "at_least_once",
+							"deliver exactly once", encoding, err);
+}
+
+bool
+dbmazz_sink_groups(const DbmazzSinkRoutine *routine, const char *encoding,
+				   DbmazzError *err)
+{
+	return has_transactions(routine, DBMAZZ_SINK_GROUP, "atomic",
+							"transaction", "none", "load several tables at once",
+							encoding, err);
 }

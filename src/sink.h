@@ -33,6 +33,10 @@ extern char *dbmazz_sink_identity(const DbmazzSinkRoutine *routine,
 extern bool dbmazz_sink_delivers_once(const DbmazzSinkRoutine *routine,
 									  const char *encoding, DbmazzError *err);
 
+/* The same: can it load several tables at once? */
+extern bool dbmazz_sink_groups(const DbmazzSinkRoutine *routine,
+							   const char *encoding, DbmazzError *err);
+
 /* Names of the options that fit a server (or user mapping), for hints. */
 extern char *dbmazz_sink_option_names(const DbmazzSinkRoutine *routine,
 									  bool user_mapping);

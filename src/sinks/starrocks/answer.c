@@ -58,6 +58,8 @@ static const Fragment fragments[] = {
 
 	{"unknown database", DBMAZZ_SR_NO_DATABASE},
 	{"unknown table", DBMAZZ_SR_NO_TABLE},
+	{"failed to find table", DBMAZZ_SR_NO_TABLE},
+	{"empty table", DBMAZZ_SR_NO_TABLE},
 	{"no default value", DBMAZZ_SR_SCHEMA},
 	{"unknown column", DBMAZZ_SR_SCHEMA},
 	{"not in partial update columns", DBMAZZ_SR_SCHEMA},
@@ -164,6 +166,17 @@ dbmazz_sr_answer_call(const DbmazzHttpAnswer *answer, const char *label,
 		judge_failure(&reply, answer, verdict, err);
 	cJSON_Delete(reply.root);
 	return err->message[0] == '\0';
+}
+
+bool
+dbmazz_sr_answer_says(const DbmazzHttpAnswer *answer, const char *fragment)
+{
+	Reply		reply;
+	bool		result = parse_reply(answer, &reply) &&
+		find_fragment(reply.message, fragment);
+
+	cJSON_Delete(reply.root);
+	return result;
 }
 
 double

@@ -61,6 +61,10 @@ extern bool dbmazz_sr_answer_call(const DbmazzHttpAnswer *answer,
 								  const char *label, DbmazzSrVerdict *verdict,
 								  DbmazzError *err);
 
+/* Is the fragment, which is in lower case, in such an answer's message? */
+extern bool dbmazz_sr_answer_says(const DbmazzHttpAnswer *answer,
+								  const char *fragment);
+
 /* The number of rows that such an answer says are loaded, or -1. */
 extern double dbmazz_sr_answer_loaded(const DbmazzHttpAnswer *answer);
 

@@ -214,9 +214,18 @@ start(DbmazzSrJob *job)
 	else if (job->step == DBMAZZ_SR_STEP_BEGIN ||
 			 job->step == DBMAZZ_SR_STEP_PREPARE ||
 			 job->step == DBMAZZ_SR_STEP_COMMIT ||
+			 job->step == DBMAZZ_SR_STEP_GROUP_BEGIN ||
+			 job->step == DBMAZZ_SR_STEP_GROUP_REDIRECT ||
+			 job->step == DBMAZZ_SR_STEP_GROUP_COMMIT ||
 			 job->step == DBMAZZ_SR_STEP_ROLLBACK)
 	{
-		if (job->step == DBMAZZ_SR_STEP_PREPARE)
+		if (job->step == DBMAZZ_SR_STEP_GROUP_REDIRECT)
+		{
+			request.expect_timeout_ms = config->request_timeout_ms;
+			request.keep_alive = false;
+		}
+		if (job->step == DBMAZZ_SR_STEP_PREPARE ||
+			job->step == DBMAZZ_SR_STEP_GROUP_COMMIT)
 			request.total_timeout_ms = config->load_timeout_ms +
 				config->connect_timeout_ms;
 		request.nheaders = list_headers(&job->headers, headers);

@@ -12,6 +12,8 @@
  *		RESOLVE	state -> (confirm ...) -> end
  *		PREPARE	schema ... -> begin -> load -> prepare -> confirm ... -> end
  *		COMMIT	commit -> end
+ *		GROUP	schema ... -> begin -> (redirect -> load) ... -> confirm ...
+ *				-> commit -> end
  *		SETTLE	state -> (cancel or rollback -> state) -> next label ... -> (sessions) -> end
  *		TRUNCATE	(address) -> connect -> truncate -> end
  *		sessions	(address) -> connect -> list -> (kill ... -> pause -> list)
@@ -51,6 +53,9 @@ typedef enum DbmazzSrStep
 	DBMAZZ_SR_STEP_PREPARE,
 	DBMAZZ_SR_STEP_COMMIT,
 	DBMAZZ_SR_STEP_ROLLBACK,
+	DBMAZZ_SR_STEP_GROUP_BEGIN,
+	DBMAZZ_SR_STEP_GROUP_REDIRECT,	/* where to send the rows of a part */
+	DBMAZZ_SR_STEP_GROUP_COMMIT,
 	DBMAZZ_SR_STEP_ERROR_LOG,
 	DBMAZZ_SR_STEP_STATE,
 	DBMAZZ_SR_STEP_CANCEL,
@@ -98,6 +103,8 @@ struct DbmazzSrJob
 	const DbmazzRequest *request;
 	DbmazzSrStep step;
 	DbmazzCompletion completion;
+	const char *target;			/* the request's, or that of the part at hand */
+	const DbmazzBatchView *batch;	/* likewise */
 
 	/* the call under way; private to call.c but for path, post and headers */
 	DbmazzHttpTransfer *transfer;
@@ -112,7 +119,12 @@ struct DbmazzSrJob
 	size_t		post_sent;
 	DbmazzSrText url;
 
-	/* LOAD, PREPARE, RESOLVE */
+	/* GROUP */
+	int			part;			/* the one at hand, from 1 on; 0: none */
+	DbmazzSrPlan **plans;		/* of all parts */
+	DbmazzUrl	leader;			/* the frontend that has the transaction */
+
+	/* LOAD, PREPARE, GROUP, RESOLVE */
 	DbmazzSrSchemaSource source;
 	DbmazzSrPlan *plan;			/* what the rows were sent by */
 	DbmazzBody	body;
@@ -232,8 +244,23 @@ extern void dbmazz_sr_transaction_begin(DbmazzSrJob *job);
 extern void dbmazz_sr_commit_start(DbmazzSrJob *job);
 extern void dbmazz_sr_transaction_step(DbmazzSrJob *job);
 
+/* What every call of a transaction has, into job->headers; 'target' may be NULL. */
+extern void dbmazz_sr_transaction_headers(DbmazzSrJob *job, const char *label,
+										  const char *target);
+extern void dbmazz_sr_transaction_path(DbmazzSrJob *job, const char *call);
+
 /* Begins STEP_ROLLBACK. */
 extern void dbmazz_sr_rollback(DbmazzSrJob *job, const char *label);
+
+/* ---- group.c ------------------------------------------------------------ */
+
+#define DBMAZZ_SR_OF_GROUPS		"transaction_type: multi"
+
+/* GROUP; the plan of the part at hand is there; and its other steps. */
+extern void dbmazz_sr_group_start(DbmazzSrJob *job);
+extern void dbmazz_sr_group_planned(DbmazzSrJob *job);
+extern void dbmazz_sr_group_confirmed(DbmazzSrJob *job);
+extern void dbmazz_sr_group_step(DbmazzSrJob *job);
 
 /* ---- session.c, truncate.c, settle.c ----------------------------------- */
 

@@ -15,7 +15,10 @@
 
 static void resolved(DbmazzSrJob *job, DbmazzSrLabelState state);
 static void settled(DbmazzSrJob *job, DbmazzSrLabelState state);
+static void not_ended(DbmazzSrJob *job);
 static void cancel_label(DbmazzSrJob *job, const char *label);
+static void settle_label(DbmazzSrJob *job);
+static bool is_rolled_back(DbmazzSrJob *job);
 
 void
 dbmazz_sr_label_start(DbmazzSrJob *job)
@@ -27,7 +30,7 @@ dbmazz_sr_label_start(DbmazzSrJob *job)
 	else if (request->nlabels <= 0)
 		dbmazz_sr_finish(job, DBMAZZ_DONE);
 	else
-		dbmazz_sr_ask_state(job, request->labels[0]);
+		settle_label(job);
 }
 
 void
@@ -40,7 +43,8 @@ dbmazz_sr_label_step(DbmazzSrJob *job)
 		job->step == DBMAZZ_SR_STEP_ROLLBACK)
 	{
 		/* Whatever it says (finished meanwhile?), the state decides. */
-		dbmazz_sr_ask_state(job, job->request->labels[job->label]);
+		if (!job->request->of_groups || is_rolled_back(job))
+			dbmazz_sr_ask_state(job, job->request->labels[job->label]);
 		return;
 	}
 	state = dbmazz_sr_answer_state(answer, &job->verdict,
@@ -103,13 +107,13 @@ settled(DbmazzSrJob *job, DbmazzSrLabelState state)
 		job->label++;
 		job->cancels = 0;
 		if (job->label < request->nlabels)
-			dbmazz_sr_ask_state(job, request->labels[job->label]);
+			settle_label(job);
 		else if (request->place != NULL)
 			dbmazz_sr_settle_sessions(job);
 		else
 			dbmazz_sr_finish(job, DBMAZZ_DONE);
 	}
-	else if (job->cancels < 2)
+	else if (job->cancels < 2 && !request->of_groups)
 	{
 		job->cancels++;
 		/* only what is not prepared can be cancelled */
@@ -119,12 +123,57 @@ settled(DbmazzSrJob *job, DbmazzSrLabelState state)
 			cancel_label(job, label);
 	}
 	else
+		not_ended(job);
+}
+
+static void
+not_ended(DbmazzSrJob *job)
+{
+	dbmazz_error_set(&job->completion.error, DBMAZZ_ERR_LIMIT, 0,
+					 "StarRocks has not yet ended an earlier load");
+	dbmazz_error_detail(&job->completion.error, "Its label is %s.",
+						job->request->labels[job->label]);
+	dbmazz_sr_finish(job, DBMAZZ_RETRY);
+}
+
+/*
+ * The label of a group may be unknown to the server until its commit.  What was
+ * rolled back is not committed, nor begun again.
+ */
+static void
+settle_label(DbmazzSrJob *job)
+{
+	const char *label = job->request->labels[job->label];
+
+	if (job->request->of_groups)
+		dbmazz_sr_rollback(job, label);
+	else
+		dbmazz_sr_ask_state(job, label);
+}
+
+/* Did the server say something that makes the label's state final? */
+static bool
+is_rolled_back(DbmazzSrJob *job)
+{
+	const DbmazzHttpAnswer *answer = dbmazz_http_answer(job->transfer);
+	DbmazzError *err = &job->completion.error;
+
+	if (!dbmazz_sr_answer_call(answer, job->request->labels[job->label],
+							   &job->verdict, err) &&
+		(job->verdict.reason == DBMAZZ_SR_TRANSPORT ||
+		 job->verdict.reason == DBMAZZ_SR_ACCESS ||
+		 job->verdict.reason == DBMAZZ_SR_OVERLOAD))
 	{
-		dbmazz_error_set(&job->completion.error, DBMAZZ_ERR_LIMIT, 0,
-						 "StarRocks has not yet ended an earlier load");
-		dbmazz_error_detail(&job->completion.error, "Its label is %s.", label);
-		dbmazz_sr_finish(job, DBMAZZ_RETRY);
+		dbmazz_sr_fail(job);
+		return false;
 	}
+	if (dbmazz_sr_answer_says(answer, "during committing"))
+	{
+		not_ended(job);
+		return false;
+	}
+	dbmazz_error_reset(err);
+	return true;
 }
 
 /* Older servers have the label in the place of the table. */

@@ -25,14 +25,14 @@ static void state_ended(DbmazzSrJob *job);
 void
 dbmazz_sr_load_start(DbmazzSrJob *job)
 {
-	if (!dbmazz_sr_check_table_name(job->request->target,
+	if (!dbmazz_sr_check_table_name(job->target,
 									&job->completion.error))
 	{
 		dbmazz_sr_hint_row_name(&job->completion.error);
 		dbmazz_sr_finish(job, DBMAZZ_REJECT);
 		return;
 	}
-	job->plan = dbmazz_sr_cache_plan(job->sr, job->request->batch->table);
+	job->plan = dbmazz_sr_cache_plan(job->sr, job->batch->table);
 	if (job->plan != NULL)
 		dbmazz_sr_load_send(job);
 	else
@@ -50,12 +50,19 @@ dbmazz_sr_load_step(DbmazzSrJob *job)
 		case DBMAZZ_SR_STEP_LOAD:
 			if (job->request->kind == DBMAZZ_REQUEST_PREPARE)
 				dbmazz_sr_transaction_step(job);
+			else if (job->request->kind == DBMAZZ_REQUEST_GROUP)
+				dbmazz_sr_group_step(job);
 			else
 				load_ended(job);
 			break;
 		case DBMAZZ_SR_STEP_BEGIN:
 		case DBMAZZ_SR_STEP_PREPARE:
 			dbmazz_sr_transaction_step(job);
+			break;
+		case DBMAZZ_SR_STEP_GROUP_BEGIN:
+		case DBMAZZ_SR_STEP_GROUP_REDIRECT:
+		case DBMAZZ_SR_STEP_GROUP_COMMIT:
+			dbmazz_sr_group_step(job);
 			break;
 		case DBMAZZ_SR_STEP_ERROR_LOG:
 			error_log_ended(job);
@@ -70,7 +77,12 @@ dbmazz_sr_load_step(DbmazzSrJob *job)
 void
 dbmazz_sr_load_send(DbmazzSrJob *job)
 {
-	dbmazz_sr_plan_body(job->plan, job->request->batch, &job->body);
+	if (job->request->kind == DBMAZZ_REQUEST_GROUP)
+	{
+		dbmazz_sr_group_planned(job);
+		return;
+	}
+	dbmazz_sr_plan_body(job->plan, job->batch, &job->body);
 	if (job->body.nrows == 0)
 	{
 		/* The server takes an empty load for an error. */
@@ -84,7 +96,7 @@ dbmazz_sr_load_send(DbmazzSrJob *job)
 	}
 	dbmazz_sr_load_headers(&job->headers, job->config, job->request,
 						   job->plan);
-	dbmazz_sr_load_path(&job->path, job->config, job->request->target);
+	dbmazz_sr_load_path(&job->path, job->config, job->target);
 	dbmazz_sr_text_clear(&job->post);
 	job->step = DBMAZZ_SR_STEP_REDIRECT;
 	dbmazz_sr_call(job, "PUT", MAX_LOAD_ANSWER);
@@ -207,9 +219,9 @@ load_ended(DbmazzSrJob *job)
 void
 dbmazz_sr_rejected(DbmazzSrJob *job)
 {
-	const DbmazzTableDesc *desc = job->request->batch->table;
+	const DbmazzTableDesc *desc = job->batch->table;
 
-	dbmazz_sr_cache_forget(job->sr, job->request->target);
+	dbmazz_sr_cache_forget(job->sr, job->target);
 	dbmazz_sr_hint_reason(&job->completion.error, job->verdict.reason,
 						  job->config->database, desc);
 	if (job->verdict.reason == DBMAZZ_SR_UNREADABLE &&
@@ -276,14 +288,14 @@ error_log_ended(DbmazzSrJob *job)
 		DbmazzSrBadRow bad;
 
 		dbmazz_sr_error_log(answer->body, answer->body_len,
-							job->request->batch->table, lines, sizeof(lines),
+							job->batch->table, lines, sizeof(lines),
 							&bad);
 		if (lines[0] != '\0')
 			dbmazz_error_detail(&job->completion.error, "%s", lines);
 		if (bad.column >= 0)
 			dbmazz_sr_hint_modify(&job->completion.error,
 								  job->config->database,
-								  job->request->batch->table, bad.column,
+								  job->batch->table, bad.column,
 								  bad.is_null);
 	}
 	dbmazz_sr_finish(job, DBMAZZ_REJECT);

@@ -51,7 +51,7 @@ static const DbmazzSinkRoutine routine = {
 	.name = "starrocks",
 	.encodings = DBMAZZ_ENCODING_JSON | DBMAZZ_ENCODING_CSV,
 	.capabilities = DBMAZZ_SINK_IDEMPOTENT | DBMAZZ_SINK_DDL |
-		DBMAZZ_SINK_TRUNCATE | DBMAZZ_SINK_PREPARE,
+		DBMAZZ_SINK_TRUNCATE | DBMAZZ_SINK_PREPARE | DBMAZZ_SINK_GROUP,
 	.options = dbmazz_sr_option_defs,
 	.noptions = DBMAZZ_SR_OPTIONS,
 	.check = sr_check,
@@ -90,6 +90,7 @@ dbmazz_sr_finish(DbmazzSrJob *job, DbmazzOutcome outcome)
 	dbmazz_sr_hide(&job->completion.error, job->config->password);
 	job->completion.id = job->request->id;
 	job->completion.outcome = outcome;
+	job->completion.part = job->part;
 	(void) remove_job(&job->sr->jobs, job);
 	while (*tail != NULL)
 		tail = &(*tail)->next;
@@ -111,11 +112,11 @@ dbmazz_sr_fail(DbmazzSrJob *job)
 	else if (job->request->kind == DBMAZZ_REQUEST_SETTLE)
 		outcome = DBMAZZ_RETRY;
 	else if (outcome == DBMAZZ_REJECT)
-		dbmazz_sr_cache_forget(job->sr, job->request->target);
-	if (verdict->reason == DBMAZZ_SR_ACCESS || job->request->batch != NULL)
+		dbmazz_sr_cache_forget(job->sr, job->target);
+	if (verdict->reason == DBMAZZ_SR_ACCESS || job->batch != NULL)
 		dbmazz_sr_hint_reason(err, verdict->reason, job->config->database,
-							  job->request->batch != NULL ?
-							  job->request->batch->table : NULL);
+							  job->batch != NULL ?
+							  job->batch->table : NULL);
 	if (verdict->reason == DBMAZZ_SR_TRANSPORT && err->detail[0] == '\0' &&
 		job->where.host[0] != '\0')
 	{
@@ -191,6 +192,8 @@ sr_start(void *state, const DbmazzRequest *request)
 	}
 	job->sr = sr;
 	job->request = request;
+	job->target = request->target;
+	job->batch = request->batch;
 	job->config = sr->config;
 	job->config->refs++;
 	job->next = sr->jobs;
@@ -198,6 +201,8 @@ sr_start(void *state, const DbmazzRequest *request)
 	if (request->kind == DBMAZZ_REQUEST_LOAD ||
 		request->kind == DBMAZZ_REQUEST_PREPARE)
 		dbmazz_sr_load_start(job);
+	else if (request->kind == DBMAZZ_REQUEST_GROUP)
+		dbmazz_sr_group_start(job);
 	else if (request->kind == DBMAZZ_REQUEST_COMMIT)
 		dbmazz_sr_commit_start(job);
 	else if (request->kind == DBMAZZ_REQUEST_TRUNCATE)
@@ -386,7 +391,8 @@ advance(DbmazzSr *sr)
 				 job->step == DBMAZZ_SR_STEP_CONFIRM)
 			dbmazz_sr_target_step(job);
 		else if (job->request->kind == DBMAZZ_REQUEST_LOAD ||
-				 job->request->kind == DBMAZZ_REQUEST_PREPARE)
+				 job->request->kind == DBMAZZ_REQUEST_PREPARE ||
+				 job->request->kind == DBMAZZ_REQUEST_GROUP)
 			dbmazz_sr_load_step(job);
 		else if (job->request->kind == DBMAZZ_REQUEST_COMMIT)
 			dbmazz_sr_transaction_step(job);
@@ -428,6 +434,11 @@ remove_job(DbmazzSrJob **list, DbmazzSrJob *job)
 static void
 free_job(DbmazzSrJob *job)
 {
+	int			i;
+
+	for (i = 0; job->plans != NULL && i < job->request->nparts; i++)
+		dbmazz_sr_plan_release(job->plans[i]);
+	free(job->plans);
 	dbmazz_sr_call_end(job);
 	dbmazz_compress_close(job->compressor);
 	dbmazz_sr_port_end(job);

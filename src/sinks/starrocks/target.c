@@ -16,7 +16,8 @@
  *	  fast_schema_evolution).
  *
  *	  A load that is to be prepared is confirmed before it counts as prepared, so
- *	  before anybody decides to commit it.  One that is not is rolled back.
+ *	  before anybody decides to commit it; those of a group before its commit.
+ *	  One that is not confirmed is rolled back.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +33,7 @@ static void add_literal(DbmazzSrText *text, const char *value);
 static void take_schema(DbmazzSrJob *job, DbmazzSrSchema *schema);
 static void tell_altered(DbmazzError *err);
 static void compare_schema(DbmazzSrJob *job, DbmazzSrSchema *schema);
+static void confirmed(DbmazzSrJob *job);
 static void send_anew(DbmazzSrJob *job);
 
 void
@@ -44,13 +46,11 @@ dbmazz_sr_target_read(DbmazzSrJob *job)
 void
 dbmazz_sr_target_confirm(DbmazzSrJob *job)
 {
-	const DbmazzRequest *request = job->request;
-
 	dbmazz_error_reset(&job->completion.error);
 	if (job->plan == NULL)
-		job->plan = dbmazz_sr_cache_last(job->sr, request->batch->table);
+		job->plan = dbmazz_sr_cache_last(job->sr, job->batch->table);
 	job->step = DBMAZZ_SR_STEP_CONFIRM;
-	ask(job, dbmazz_sr_cache_source(job->sr, request->target));
+	ask(job, dbmazz_sr_cache_source(job->sr, job->target));
 }
 
 void
@@ -93,7 +93,7 @@ static void
 ask(DbmazzSrJob *job, DbmazzSrSchemaSource source)
 {
 	const char *database = job->config->database;
-	const char *target = job->request->target;
+	const char *target = job->target;
 	DbmazzSrText *path = &job->path;
 
 	job->source = source;
@@ -168,14 +168,14 @@ add_literal(DbmazzSrText *text, const char *value)
 static void
 take_schema(DbmazzSrJob *job, DbmazzSrSchema *schema)
 {
-	const DbmazzTableDesc *desc = job->request->batch->table;
+	const DbmazzTableDesc *desc = job->batch->table;
 	DbmazzError *err = &job->completion.error;
 	DbmazzSrPlan *last = NULL;
 
 	if (job->config == job->sr->config)
 	{
 		last = dbmazz_sr_cache_last(job->sr, desc);
-		dbmazz_sr_cache_store(job->sr, job->request->target, schema);
+		dbmazz_sr_cache_store(job->sr, job->target, schema);
 		job->plan = dbmazz_sr_cache_make(job->sr, desc, err);
 	}
 	else
@@ -191,7 +191,7 @@ take_schema(DbmazzSrJob *job, DbmazzSrSchema *schema)
 	{
 		if (last != NULL)
 			tell_altered(err);
-		dbmazz_sr_cache_forget(job->sr, job->request->target);
+		dbmazz_sr_cache_forget(job->sr, job->target);
 		dbmazz_sr_finish(job, err->status == DBMAZZ_ERR_NO_SPACE ?
 						 DBMAZZ_RETRY : DBMAZZ_REJECT);
 	}
@@ -215,28 +215,27 @@ tell_altered(DbmazzError *err)
 static void
 compare_schema(DbmazzSrJob *job, DbmazzSrSchema *schema)
 {
-	const DbmazzRequest *request = job->request;
 	DbmazzError *err = &job->completion.error;
 	DbmazzSrPlan *now;
 
-	if (dbmazz_sr_cache_renew(job->sr, request->target, job->plan, schema))
+	if (dbmazz_sr_cache_renew(job->sr, job->target, job->plan, schema))
 	{
 		free(schema);
-		dbmazz_sr_finish(job, DBMAZZ_DONE);
+		confirmed(job);
 		return;
 	}
-	now = dbmazz_sr_plan_create(request->batch->table, schema,
+	now = dbmazz_sr_plan_create(job->batch->table, schema,
 								job->config->database, err);
 	if (now != NULL && job->plan != NULL &&
 		dbmazz_sr_plan_equal(job->plan, now))
 	{
 		/* what else there is has changed */
 		if (job->config == job->sr->config)
-			dbmazz_sr_cache_store(job->sr, request->target, schema);
+			dbmazz_sr_cache_store(job->sr, job->target, schema);
 		else
 			free(schema);
-		dbmazz_sr_finish(job, DBMAZZ_DONE);
 		dbmazz_sr_plan_release(now);
+		confirmed(job);
 		return;
 	}
 	free(schema);
@@ -248,12 +247,21 @@ compare_schema(DbmazzSrJob *job, DbmazzSrSchema *schema)
 	{
 		dbmazz_error_set(err, DBMAZZ_ERR_UNSUPPORTED, 0,
 						 "target table \"%s\" was altered while rows were "
-						 "sent to it", request->target);
+						 "sent to it", job->target);
 		dbmazz_error_detail(err, "The rows are sent again, for the table may "
 							"have been without a column of theirs.");
 		send_anew(job);
 	}
 	dbmazz_sr_plan_release(now);
+}
+
+static void
+confirmed(DbmazzSrJob *job)
+{
+	if (job->request->kind == DBMAZZ_REQUEST_GROUP)
+		dbmazz_sr_group_confirmed(job);
+	else
+		dbmazz_sr_finish(job, DBMAZZ_DONE);
 }
 
 /*
@@ -263,9 +271,10 @@ compare_schema(DbmazzSrJob *job, DbmazzSrSchema *schema)
 static void
 send_anew(DbmazzSrJob *job)
 {
-	bool		is_prepared = job->request->kind == DBMAZZ_REQUEST_PREPARE;
+	bool		is_prepared = job->request->kind == DBMAZZ_REQUEST_PREPARE ||
+	job->request->kind == DBMAZZ_REQUEST_GROUP;
 
-	dbmazz_sr_cache_expire(job->sr, job->request->target);
+	dbmazz_sr_cache_expire(job->sr, job->target);
 	job->completion.send_anew = !is_prepared;
 	dbmazz_sr_finish(job, is_prepared ? DBMAZZ_DOUBT : DBMAZZ_RETRY);
 }

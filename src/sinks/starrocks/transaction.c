@@ -22,17 +22,17 @@ static void rows_ended(DbmazzSrJob *job);
 static void prepare_ended(DbmazzSrJob *job);
 static void failed(DbmazzSrJob *job);
 
-static void
-set_path(DbmazzSrJob *job, const char *call)
+void
+dbmazz_sr_transaction_path(DbmazzSrJob *job, const char *call)
 {
 	dbmazz_sr_text_clear(&job->post);
 	dbmazz_sr_text_clear(&job->path);
 	dbmazz_sr_text_addf(&job->path, "/api/transaction/%s", call);
 }
 
-/* What every call of a transaction has. */
-static void
-set_headers(DbmazzSrJob *job, const char *label, const char *target)
+void
+dbmazz_sr_transaction_headers(DbmazzSrJob *job, const char *label,
+							  const char *target)
 {
 	DbmazzSrText *headers = &job->headers;
 
@@ -48,9 +48,9 @@ dbmazz_sr_transaction_begin(DbmazzSrJob *job)
 {
 	int64_t		timeout_s = (job->config->load_timeout_ms + 999) / 1000;
 
-	set_headers(job, job->request->label, job->request->target);
+	dbmazz_sr_transaction_headers(job, job->request->label, job->target);
 	dbmazz_sr_text_line(&job->headers, "timeout: %lld", (long long) timeout_s);
-	set_path(job, "begin");
+	dbmazz_sr_transaction_path(job, "begin");
 	job->step = DBMAZZ_SR_STEP_BEGIN;
 	dbmazz_sr_call(job, "POST", MAX_ANSWER);
 }
@@ -96,8 +96,8 @@ send_rows(DbmazzSrJob *job)
 	dbmazz_sr_load_headers(&job->headers, job->config, job->request,
 						   job->plan);
 	dbmazz_sr_text_line(&job->headers, "db: %s", job->config->database);
-	dbmazz_sr_text_line(&job->headers, "table: %s", job->request->target);
-	set_path(job, "load");
+	dbmazz_sr_text_line(&job->headers, "table: %s", job->target);
+	dbmazz_sr_transaction_path(job, "load");
 	job->step = DBMAZZ_SR_STEP_LOAD;
 	dbmazz_sr_call_there(job, "PUT", MAX_ANSWER);
 }
@@ -121,10 +121,10 @@ rows_ended(DbmazzSrJob *job)
 		dbmazz_sr_finish(job, DBMAZZ_DOUBT);
 		return;
 	}
-	set_headers(job, job->request->label, job->request->target);
+	dbmazz_sr_transaction_headers(job, job->request->label, job->target);
 	dbmazz_sr_text_line(&job->headers, "prepared_timeout: %d",
 						DBMAZZ_PREPARED_HOLD_S);
-	set_path(job, "prepare");
+	dbmazz_sr_transaction_path(job, "prepare");
 	job->step = DBMAZZ_SR_STEP_PREPARE;
 	dbmazz_sr_call_there(job, "POST", MAX_ANSWER);
 }
@@ -169,7 +169,7 @@ failed(DbmazzSrJob *job)
 		(verdict->reason != DBMAZZ_SR_TRANSPORT &&
 		 dbmazz_http_answer(job->transfer)->status == 200);
 
-	if (verdict->outcome == DBMAZZ_REJECT && job->request->batch != NULL)
+	if (verdict->outcome == DBMAZZ_REJECT && job->batch != NULL)
 		dbmazz_sr_rejected(job);
 	else if (job->step == DBMAZZ_SR_STEP_BEGIN && is_refusal &&
 			 verdict->outcome == DBMAZZ_RETRY)
@@ -179,8 +179,8 @@ failed(DbmazzSrJob *job)
 		job->completion.slow_down = verdict->slow_down;
 		dbmazz_sr_hint_reason(&job->completion.error, verdict->reason,
 							  job->config->database,
-							  job->request->batch != NULL ?
-							  job->request->batch->table : NULL);
+							  job->batch != NULL ?
+							  job->batch->table : NULL);
 		dbmazz_sr_finish(job, DBMAZZ_DOUBT);
 	}
 }
@@ -190,8 +190,10 @@ static void
 end_transaction(DbmazzSrJob *job, const char *label, const char *call,
 				DbmazzSrStep step)
 {
-	set_headers(job, label, NULL);
-	set_path(job, call);
+	dbmazz_sr_transaction_headers(job, label, NULL);
+	if (job->request->of_groups)
+		dbmazz_sr_text_line(&job->headers, DBMAZZ_SR_OF_GROUPS);
+	dbmazz_sr_transaction_path(job, call);
 	job->step = step;
 	dbmazz_sr_call(job, "POST", MAX_ANSWER);
 }

@@ -48,12 +48,16 @@ on_change(void *arg, Relation relation, ReorderBufferChange *change,
 		  uint64 number)
 {
 	Wiring	   *w = arg;
+	MemoryContext old;
 
 	if (w->fast == NULL ||
 		!dbmazz_fastpath_take(w->fast, relation, change,
 							  dbmazz_changes_parser(w->changes)))
 		return false;
+	/* ours would grow until the transaction ends; pgoutput has one like this */
+	old = MemoryContextSwitchTo(dbmazz_fastpath_context(w->fast));
 	dbmazz_changes_change(w->changes, number);
+	MemoryContextSwitchTo(old);
 	dbmazz_fastpath_release(w->fast);
 	return true;
 }

@@ -365,6 +365,12 @@ dbmazz_fastpath_release(DbmazzFastPath *fast)
 	dbmazz_texts_reset(&fast->texts);
 }
 
+MemoryContext
+dbmazz_fastpath_context(const DbmazzFastPath *fast)
+{
+	return fast->texts.cxt;
+}
+
 /* ---- verify -------------------------------------------------------------- */
 
 static void

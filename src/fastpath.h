@@ -47,6 +47,9 @@ extern bool dbmazz_fastpath_take(DbmazzFastPath *fast, Relation relation,
 								 DbmazzParser *parser);
 extern void dbmazz_fastpath_release(DbmazzFastPath *fast);
 
+/* Memory of the change that was taken, until it is released. */
+extern MemoryContext dbmazz_fastpath_context(const DbmazzFastPath *fast);
+
 /*
  * For a change that was not taken: pgoutput wrote this message; and, after the
  * message has been applied, pgoutput is done with the change.  An error is raised

@@ -42,14 +42,26 @@ dbmazz_texts_reset(DbmazzTexts *texts)
 	MemoryContextReset(texts->cxt);
 }
 
-/* Is the type, or are the elements of an array, a base type or an enum? */
+/*
+ * Is the type, or are the elements of an array, a base type or an enum?  Domains
+ * may be anywhere in between.
+ */
 static bool
 is_simple(Oid typid)
 {
-	Oid			element = get_element_type(typid);
-	char		kind = get_typtype(getBaseType(OidIsValid(element) ?
-											   element : typid));
+	char		kind;
 
+	for (;;)
+	{
+		Oid			element;
+
+		typid = getBaseType(typid);
+		element = get_element_type(typid);
+		if (!OidIsValid(element))
+			break;
+		typid = element;
+	}
+	kind = get_typtype(typid);
 	return kind == TYPTYPE_BASE || kind == TYPTYPE_ENUM;
 }
 
@@ -151,6 +163,18 @@ take_output(char *text, DbmazzValue *value)
 	value->len = strlen(text);
 }
 
+/* A cast WITHOUT FUNCTION can make times that are none. */
+static Size
+put_time(Datum datum, char *out, DbmazzValue *value)
+{
+	TimeADT		us = DatumGetTimeADT(datum);
+
+	if (us >= 0 && us <= USECS_PER_DAY)
+		return dbmazz_pgtext_time(out, us);
+	take_output(OidOutputFunctionCall(F_TIME_OUT, datum), value);
+	return value->len;
+}
+
 static Size
 put_text(DbmazzFastKind kind, Datum datum, char *out, DbmazzValue *value)
 {
@@ -176,7 +200,7 @@ put_text(DbmazzFastKind kind, Datum datum, char *out, DbmazzValue *value)
 		case DBMAZZ_FAST_DATE:
 			return dbmazz_pgtext_date(out, DatumGetDateADT(datum));
 		case DBMAZZ_FAST_TIME:
-			return dbmazz_pgtext_time(out, DatumGetTimeADT(datum));
+			return put_time(datum, out, value);
 		case DBMAZZ_FAST_TIMESTAMP:
 			return dbmazz_pgtext_timestamp(out, DatumGetTimestamp(datum),
 										   false);

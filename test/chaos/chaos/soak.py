@@ -14,9 +14,9 @@ EVERY = 10.0            # seconds between two looks
 WARM_UP = 0.2           # part of the time that does not count: buffers and caches fill
 LEAST = 10              # minutes, of which less is only shown
 SHOWN = 6               # every so many looks are printed
-# Memory that a process may have gained, by the line that fits best: a part that one large batch may leave behind, and one
-# that grows with the time, for room that malloc has got from the system early (answers of StarRocks may have megabytes)
-# is touched bit by bit.
+# Memory that a process may have gained, by the line that fits best: a part that one large batch may leave behind, and
+# one that grows with the time, for room that malloc has got from the system early (answers of StarRocks may have
+# megabytes) is touched bit by bit.
 ALLOWED_KB, ALLOWED_KB_PER_MINUTE = 512, 20
 AGAIN = tables.Table("again", ["id"], ["id", "note"], "CREATE TABLE again (id int PRIMARY KEY, note text)")
 

@@ -90,8 +90,7 @@ dbmazz_launcher_main(Datum arg)
 		long		wal_due;
 
 		CHECK_FOR_INTERRUPTS();
-		if (dbmazz_worker_reloaded())
-			dbmazz_wal_reloaded();
+		(void) dbmazz_worker_reloaded();
 		wal_due = dbmazz_wal_drive(now);
 		if (wal_due >= 0)
 			nap = Min(nap, wal_due);

@@ -11,6 +11,7 @@
 #include "access/xlog.h"
 #include "access/xlog_internal.h"
 #include "compat.h"
+#include "guc.h"
 #include "launcher_wal.h"
 #include "replication/slot.h"
 #include "shmem.h"
@@ -171,14 +172,36 @@ look_at(int i, DbmazzWalWatch *w)
 	dbmazz_request_rescan(w->dboid);
 }
 
+/* Limits of pipelines that have none of their own are others now. */
+static void
+ask_for_limits(void)
+{
+	Oid			last = InvalidOid;
+	int			i;
+
+	for (i = 0; i < dbmazz_walwatch_size(); i++)
+	{
+		DbmazzWalWatch w;
+
+		if (!dbmazz_walwatch_get(i, &w) || w.dboid == last)
+			continue;
+		dbmazz_request_rescan(w.dboid);
+		last = w.dboid;
+	}
+}
+
 long
 dbmazz_wal_drive(TimestampTz now)
 {
 	static TimestampTz looked_at = 0;
+	static int	limit_mb = -1;
 	bool		any = false;
 	long		left;
 	int			i;
 
+	if (limit_mb >= 0 && limit_mb != dbmazz_wal_warning_size_mb)
+		ask_for_limits();
+	limit_mb = dbmazz_wal_warning_size_mb;
 	left = TimestampDifferenceMilliseconds(now,
 										   TimestampTzPlusMilliseconds(looked_at,
 																	   LOOK_MS));
@@ -195,21 +218,4 @@ dbmazz_wal_drive(TimestampTz now)
 		look_at(i, &w);
 	}
 	return any ? LOOK_MS : -1;
-}
-
-void
-dbmazz_wal_reloaded(void)
-{
-	Oid			last = InvalidOid;
-	int			i;
-
-	for (i = 0; i < dbmazz_walwatch_size(); i++)
-	{
-		DbmazzWalWatch w;
-
-		if (!dbmazz_walwatch_get(i, &w) || w.dboid == last)
-			continue;
-		dbmazz_request_rescan(w.dboid);
-		last = w.dboid;
-	}
 }

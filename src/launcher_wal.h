@@ -14,7 +14,4 @@
  */
 extern long dbmazz_wal_drive(TimestampTz now);
 
-/* Settings were read again: limits may be others now. */
-extern void dbmazz_wal_reloaded(void);
-
 #endif							/* DBMAZZ_LAUNCHER_WAL_H */

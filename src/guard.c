@@ -106,11 +106,10 @@ do_after_commit(const Action *action)
 	if (p != NULL && action->what == DBMAZZ_AT_COMMIT_RECONFIGURE)
 		pg_atomic_fetch_add_u32(&p->config_changed, 1);
 	if (p != NULL && action->what == DBMAZZ_AT_COMMIT_STOP)
-	{
-		/* looks that have begun before may have read that it should run */
 		p->wanted = false;
+	/* looks that have begun before may have read that it should run */
+	if (action->what == DBMAZZ_AT_COMMIT_STOP)
 		dbmazz_shmem->kept_out++;
-	}
 	if (p != NULL && action->what == DBMAZZ_AT_COMMIT_RESTART)
 	{
 		DbmazzState state = dbmazz_pipeline_state(p);

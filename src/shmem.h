@@ -150,7 +150,8 @@ typedef struct DbmazzShared
 	int			nrescan;
 	Oid			rescan[16];		/* databases to look into */
 	Oid			scanned;		/* by a scan worker that came to its end */
-	uint32		kept_out;		/* raised by dbmazz_pipeline_keep_out() */
+	uint32		kept_out;		/* raised by dbmazz_pipeline_keep_out(), and when
+								 * a stop is committed */
 
 	/* atomics */
 	pg_atomic_uint64 commit_lsn;	/* newest commit of any backend */

@@ -53,8 +53,16 @@ like($err, qr/pipeline "q" is running/, 'a stop that is not committed is none');
 	SQL
 like($err, qr/cannot change the table names of pipeline "q" while it is running/, 'nor for a change');
 
+# ---- a stop, and no more -----------------------------------------------------
+
+$node->safe_psql('other', "SELECT dbmazz.stop_pipeline('q')");
+clear_breaks($node);
+run_another();
+unlike(slurp_file($node->logfile, $log_start), qr/replication slot "q"|pipeline "q" starts/, 'it did not run');
+
 # ---- a change ----------------------------------------------------------------
 
+start_and_hold_look();
 $node->safe_psql('other', "SELECT dbmazz.stop_pipeline('q')");
 $node->safe_psql('other', "SELECT dbmazz.alter_pipeline('q', settings => ARRAY['table_name_template=x_{table}'])");
 clear_breaks($node);

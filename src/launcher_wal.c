@@ -151,21 +151,16 @@ look_at(int i, DbmazzWalWatch *w)
 {
 	DbmazzWalWarning before = w->level;
 	DbmazzSlotWal wal;
+	SlotFound	found = find_slot(w, &wal);
 
-	if (w->limit_mb == 0)
+	/* of one that is to run, the entry stays, but the old slot's level does not */
+	if (found == SLOT_NONE)
+		dbmazz_walwatch_forget(i, w);
+	if (found == SLOT_NONE || w->limit_mb == 0)
 		w->level = DBMAZZ_WAL_FINE;
 	else
-	{
-		SlotFound	found = find_slot(w, &wal);
-
-		if (found == SLOT_NONE)
-		{
-			dbmazz_walwatch_forget(i, w);
-			return;
-		}
 		w->level = found == SLOT_INVALID ? DBMAZZ_WAL_LOST : judge(w, &wal);
-		w->wal = wal;
-	}
+	w->wal = wal;
 	if (w->level == before || !dbmazz_walwatch_put(i, w) || w->limit_mb == 0)
 		return;
 	write_log(w);

@@ -100,6 +100,8 @@ sql(q(SELECT dbmazz.repair_pipeline('p')));
 $node->run_pipeline('postgres', 'p');
 await_levels('failing lost, p fine');
 wait_until('a notification', sub { heard() =~ /"pipeline" : "p", "level" : "fine"/ });
+sql(q(SELECT pg_drop_replication_slot('failing')));
+await_levels('failing fine, p fine');
 sql(q(SELECT dbmazz.stop_pipeline('failing')));
 sql(q(SELECT dbmazz.drop_pipeline('failing')));
 sql(q(SELECT dbmazz.alter_pipeline('p', settings => '{wal_warning_size=0}')));

@@ -71,7 +71,7 @@ next_segment(void *arg, uint32 *index)
 	return dbmazz_segment_at(p->pool, *index);
 }
 
-/* The row as dbmazz_json_keep() makes it, in the current context. */
+/* The row as dbmazz_json_keep() makes it, in the current context.  False: no room. */
 static bool
 keep_row(const DbmazzTableDesc *desc, const DbmazzRowPlan *plan,
 		 const DbmazzRowSource *source, const DbmazzRowEntry *like,
@@ -87,9 +87,14 @@ keep_row(const DbmazzTableDesc *desc, const DbmazzRowPlan *plan,
 	for (i = 0; i < source->tuple->ncolumns; i++)
 		size += 6 * (Size) source->tuple->values[i].len + 8;
 	pool.nsegments = 3 + size / (DBMAZZ_SEGMENT_SIZE / 2);
-	pool.pool = MemoryContextAllocHuge(CurrentMemoryContext,
-									   (Size) pool.nsegments *
-									   DBMAZZ_SEGMENT_SIZE);
+	/* an error would end every life at this row */
+	pool.pool = MemoryContextAllocExtended(CurrentMemoryContext,
+										   (Size) pool.nsegments *
+										   DBMAZZ_SEGMENT_SIZE,
+										   MCXT_ALLOC_HUGE |
+										   MCXT_ALLOC_NO_OOM);
+	if (pool.pool == NULL)
+		return false;
 	if (dbmazz_batch_begin(&writer, next_segment, &pool, desc) != DBMAZZ_OK ||
 		dbmazz_row_begin(&writer) != DBMAZZ_OK ||
 		dbmazz_json_keep(&writer, plan, source, &key, &ignored) != DBMAZZ_OK)

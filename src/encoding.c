@@ -271,6 +271,20 @@ dbmazz_is_convertible(const char *text)
 	return is_clean;
 }
 
+bool
+dbmazz_may_be_escaped(const char *text)
+{
+	if (dbmazz_encoding_is_utf8())
+		return false;
+	for (; (text = strstr(text, "\\x")) != NULL; text += 2)
+	{
+		/* ASCII is never escaped */
+		if (text[2] >= '8' && strspn(text + 2, "0123456789abcdef") >= 2)
+			return true;
+	}
+	return false;
+}
+
 /* ---- rows ---------------------------------------------------------------- */
 
 /* Values of the other classes are ASCII; "char" is a byte and no character. */

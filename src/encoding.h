@@ -45,6 +45,12 @@ extern char *dbmazz_from_utf8(const char *text);
 extern bool dbmazz_is_convertible(const char *text);
 
 /*
+ * Can a text in UTF-8 have bytes in it that were escaped?  It may as well have been
+ * like that before.
+ */
+extern bool dbmazz_may_be_escaped(const char *text);
+
+/*
  * Convert the values of a tuple, in place; what needs memory is palloc'd in the
  * current context.  Values that cannot be converted follow 'policy', apart from
  * those of an old tuple that are no key: these are only needed if all else is

@@ -187,6 +187,9 @@ source_text(const DbmazzColumnDesc *column, char **text)
 		case DBMAZZ_VALUE_CHAR:
 			/* a byte that is no character comes in several forms */
 			return strlen(*text) == 1;
+		case DBMAZZ_VALUE_STRING:
+			/* the row would not be found, and be taken as deleted */
+			return !dbmazz_may_be_escaped(*text);
 		case DBMAZZ_VALUE_JSON:
 			return false;
 		default:

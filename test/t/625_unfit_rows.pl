@@ -166,6 +166,11 @@ $node->wait_for_target('bytes', 'bytes');
 is($target->count('shop', 'bytes'), 1, 'the row that is text has arrived');
 is($node->safe_psql('bytes', q(SELECT string_agg(op || ' ' || (row ->> 'k') || ' ' || (row ->> 't'), ', ' ORDER BY id) FROM dbmazz.dead_letters)),
 	'INSERT b x\\xe9y, INSERT c\\xe9 key, UPDATE b z, UPDATE c\\xe9 z', 'the others are letters, with their bytes escaped');
+$node->safe_psql('bytes', q(SELECT dbmazz.replay_dead_letters('bytes')));
+$node->poll_query_until('bytes', 'SELECT count(*) = 0 FROM dbmazz.replay_request') or die 'no replay';
+is($node->safe_psql('bytes', q(SELECT string_agg(op || ' ' || (key ->> 'k'), ', ' ORDER BY id) FROM dbmazz.dead_letters)),
+	'INSERT c\\xe9, UPDATE c\\xe9', 'a replay does not take the key that cannot be sent for one that is gone');
+is(join(' ', sort map { /"k":"([^"]*)"/ } @{ $target->rows('shop', 'bytes') }), 'a b', 'and sends the row that is text by now');
 
 unlike(slurp_file($node->logfile), qr/TRAP|PANIC/, 'no assertion failed');
 $node->stop;

@@ -225,6 +225,7 @@ let_pass(DbmazzShipper *s, Lane *lane)
 	lane->queue_tail = node;
 	dbmazz_reread_end(s, lane);
 	MemoryContextReset(lane->cxt);
+	lane->wait.began = 0;
 	lane->retry_at = 0;
 	return true;
 }
@@ -271,7 +272,7 @@ prepare_portion(DbmazzShipper *s, Lane *lane)
 			dbmazz_lane_batch_done(s, lane);
 			break;
 		case DBMAZZ_REREAD_LATER:
-			if (is_replay && lane->wait.try_at != 0 &&
+			if (is_replay && lane->wait.try_at > GetCurrentTimestamp() &&
 				!dbmazz_reread_has_begun(lane) && let_pass(s, lane))
 				break;
 			lane->retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),

@@ -72,8 +72,9 @@ typedef struct DbmazzDecision
 typedef struct ReplayWait
 {
 	TimestampTz since;			/* 0: it does not */
+	TimestampTz began;			/* the attempt under way; 0: none is */
 	TimestampTz try_at;			/* set once it takes long: batches behind it
-								 * pass meanwhile */
+								 * pass until then */
 	bool		is_shown;		/* in dbmazz.stat_table */
 	bool		is_logged;
 } ReplayWait;

@@ -44,6 +44,8 @@
 
 #define SHOW_WAIT_MS	1000	/* after that a wait is shown in the view, */
 #define LOG_WAIT_MS		10000	/* and after that in the log */
+#define ATTEMPT_MS		500		/* waits for the same commits so long at least, for
+								 * somebody may always be about to commit */
 
 /* Segments of memory for keys. */
 typedef struct KeyPool
@@ -433,9 +435,12 @@ dbmazz_replay_waits(DbmazzShipper *s, Lane *lane, const char *for_what)
 	now = GetCurrentTimestamp();
 	if (wait->since == 0)
 		wait->since = now;
+	if (wait->began == 0)
+		wait->began = now;
 	if (TimestampDifferenceExceeds(wait->since, now, SHOW_WAIT_MS))
 	{
-		wait->try_at = TimestampTzPlusMilliseconds(now, SHOW_WAIT_MS);
+		if (TimestampDifferenceExceeds(wait->began, now, ATTEMPT_MS))
+			wait->try_at = TimestampTzPlusMilliseconds(now, SHOW_WAIT_MS);
 		if (!wait->is_shown)
 			show_wait(s, lane, for_what);
 	}

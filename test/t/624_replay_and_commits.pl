@@ -157,6 +157,38 @@ is(letters(), 0, 'they do not keep a replay from being done');
 $load->kill_kill;
 same_rows($node, $target, 'notes');
 
+# ---- at every moment somebody waits for a while, and batches come all the time -----------------------
+
+query($node, q(INSERT INTO notes SELECT g, repeat('x', 41) FROM generate_series(40, 44) g));
+query($node, q(INSERT INTO notes SELECT g, 'busy' FROM generate_series(100, 107) g));
+arrived($node);
+is(letters(), 5, 'five keys are dead');
+widen(50);
+set_conf('synchronous_standby_names', 'absent');
+$session = commit_and_wait('INSERT INTO other VALUES (4)');
+locally(q(SELECT dbmazz.replay_dead_letters('shop')));
+$node->poll_query_until('postgres', q(SELECT replay_waits_for ~ '^transactions' FROM dbmazz.stat_table WHERE target = 'notes'))
+  or die 'the replay does not wait';
+$script = $node->basedir . '/waits.sql';
+append_to_file($script, "UPDATE notes SET note = now()::text WHERE id = 100 + :client_id;\n");
+$load = IPC::Run::start([ 'pgbench', '-n', '-c', '8', '-T', $PostgreSQL::Test::Utils::timeout_default,
+		'-f', $script, '-h', $node->host, '-p', $node->port, 'postgres' ],
+	'>', '/dev/null', '2>', '/dev/null');
+$node->poll_query_until('postgres', q(SELECT count(*) >= 9 FROM pg_stat_activity WHERE wait_event = 'SyncRep')) or die 'no load';
+# half of those that wait are let go at once, those that have waited longest
+$target->wait_until('the replay', sub {
+	query($node, <<~'SQL');
+		SELECT count(pg_cancel_backend(pid)) FROM (SELECT pid FROM pg_stat_activity
+			WHERE wait_event = 'SyncRep' ORDER BY query_start LIMIT 4) w
+		SQL
+	return query($node, 'SELECT count(*) FROM dbmazz.replay_request') == 0;
+});
+is(letters(), 0, 'a replay is done all the same');
+set_conf('synchronous_standby_names', '');
+$load->kill_kill;
+$session->quit;
+same_rows($node, $target, 'notes');
+
 unlike(slurp_file($node->logfile), qr/TRAP|PANIC|terminating any other/, 'the server was not harmed');
 $node->stop;
 done_testing();

@@ -410,6 +410,8 @@ dbmazz_batcher_row(DbmazzBatcher *batcher, DbmazzRelation *rel,
 	/* the batches of both encodings are sealed in order, as those of sets are */
 	if (dbmazz_is_csv(set) && !dbmazz_csv_can_carry(set->plan, source))
 		set = dbmazz_relation_fallback(rel, set);
+	if (batcher->group.is_on && set->open == NULL)
+		dbmazz_group_make_room(batcher, rel, set);
 	if ((batcher->exactly_once || batcher->group.is_on) && set->open == NULL)
 		dbmazz_batcher_seal_target(batcher, set);
 	dbmazz_batcher_note_key(batcher, rel, set, source);

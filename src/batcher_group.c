@@ -9,7 +9,9 @@
  *	  README.md for when a group must end within a transaction all the same.
  *
  *	  A group has one batch per target, since all loads of a table in a transaction
- *	  of the target must be of one form; dbmazz_batcher_row() sees to that.
+ *	  of the target must be of one form; dbmazz_batcher_row() sees to that.  Rows
+ *	  that are read again are a group of their own: when they are read nobody knows,
+ *	  and they may be many loads.
  *
  *	  The first group of a life does not end before the last one that an earlier
  *	  life may have sent: what comes again must not show transactions of the past
@@ -105,6 +107,26 @@ dbmazz_group_end(DbmazzBatcher *b, const char *why)
 	}
 }
 
+static bool
+is_reread(const DbmazzRelation *rel, const DbmazzColumnSet *set)
+{
+	return set == &rel->reread;
+}
+
+/* One of rows that are read again is open alone, so a look at the first is enough. */
+void
+dbmazz_group_make_room(DbmazzBatcher *b, const DbmazzRelation *rel,
+					   const DbmazzColumnSet *set)
+{
+	const DbmazzOpenBatch *first;
+
+	if (dlist_is_empty(&b->open))
+		return;
+	first = dlist_head_element(DbmazzOpenBatch, node, &b->open);
+	if (is_reread(rel, set) || is_reread(first->rel, first->set))
+		dbmazz_group_end(b, "rows are read again");
+}
+
 /* Is a batch full, or has a table batches of several sets? */
 static bool
 is_full(DbmazzBatcher *b)
@@ -120,7 +142,7 @@ is_full(DbmazzBatcher *b)
 		nsegments += ob->writer.nsegments;
 		/* the next transaction's rows may be of another set */
 		result = result || dbmazz_batcher_is_full(b, ob) ||
-			ob->rel->partial != NULL || ob->set == &ob->rel->reread;
+			ob->rel->partial != NULL || is_reread(ob->rel, ob->set);
 	}
 	/* what an earlier life may have sent goes as one group, if it fits */
 	if (pg_atomic_read_u64(&b->p->decoded_upto) <=

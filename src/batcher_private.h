@@ -122,6 +122,10 @@ extern void dbmazz_group_end(DbmazzBatcher *b, const char *why);
 /* The same, but that one more batch follows, the last one of the group. */
 extern void dbmazz_group_seal(DbmazzBatcher *b);
 
+/* A batch of 'set' is about to be opened: what it must not stand beside is sealed. */
+extern void dbmazz_group_make_room(DbmazzBatcher *b, const DbmazzRelation *rel,
+								   const DbmazzColumnSet *set);
+
 /* A row, or what is a group of its own, was put into the transaction. */
 extern void dbmazz_group_note(DbmazzBatcher *b);
 

@@ -240,7 +240,7 @@ dbmazz_catalog_target_ahead(int32 id)
 	add_int(&q, id);
 	if (run(&q, "SELECT t.target FROM dbmazz.pipeline_tables t "
 			"JOIN dbmazz.checkpoints c ON c.pipeline = t.pipeline "
-			"WHERE t.pipeline = $1 "
+			"WHERE t.pipeline = $1 AND t.target <> '' "
 			"AND coalesce(t.prepared_lsn, t.done_lsn) >= "
 			"coalesce(t.lsn, c.lsn) LIMIT 1", SPI_OK_SELECT) > 0)
 		result = get_text(&q, 0, 1);

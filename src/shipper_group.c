@@ -205,6 +205,7 @@ end_group(DbmazzShipper *s)
 	list_free(g->members);
 	g->members = NIL;
 	MemoryContextReset(g->lane->cxt);
+	dbmazz_lane_note_success(s, g->lane);
 }
 
 /* ---- requests --------------------------------------------------------------- */
@@ -241,15 +242,20 @@ prepare_members(DbmazzShipper *s)
 	foreach(lc, g->members)
 	{
 		Lane	   *lane = lfirst(lc);
-		bool		has_rows = dbmazz_lane_prepare_rows(s, lane);
+		bool		has_rows;
 
+		Assert(dbmazz_lane_kind(lane) == DBMAZZ_BATCH_ROWS);
+		has_rows = dbmazz_lane_prepare_rows(s, lane);
 		if (has_rows && lane->request.nrows == 0)
 		{
 			dbmazz_lane_batch_done(s, lane);
 			has_rows = false;
 		}
 		if (!has_rows)
+		{
+			dbmazz_lane_note_success(s, lane);
 			g->members = foreach_delete_current(g->members, lc);
+		}
 	}
 	return g->members != NIL;
 }
@@ -368,7 +374,6 @@ loaded(DbmazzShipper *s)
 	ListCell   *lc;
 
 	DBMAZZ_DEBUG_POINT("group_loaded");
-	dbmazz_lane_note_success(s, g->lane);
 	dbmazz_lane_next_label(g->lane);
 	foreach(lc, g->members)
 	{
@@ -376,6 +381,7 @@ loaded(DbmazzShipper *s)
 
 		pg_atomic_fetch_add_u64(&s->p->counters.rows, lane->request.nrows);
 		pg_atomic_fetch_add_u64(&s->p->counters.batches, 1);
+		dbmazz_lane_note_success(s, lane);
 		dbmazz_lane_batch_done(s, lane);
 	}
 	end_group(s);
@@ -433,10 +439,14 @@ dbmazz_group_complete(DbmazzShipper *s, const DbmazzCompletion *c)
 
 	if (kind == DBMAZZ_REQUEST_SETTLE && c->outcome == DBMAZZ_DONE)
 	{
+		/* of a doubt the end is known later: until then it has failed */
 		if (lane->in_doubt)
 			g->is_settled = true;
 		else
+		{
+			dbmazz_lane_note_success(s, lane);
 			lane->nsettled++;
+		}
 	}
 	else if (kind == DBMAZZ_REQUEST_SETTLE)
 		dbmazz_lane_note_failure(s, lane, c);
@@ -504,6 +514,8 @@ dbmazz_group_probe_complete(DbmazzShipper *s, Lane *lane,
 			return;
 		}
 		dbmazz_lane_next_label(lane);
+		if (lane->is_taken)
+			dbmazz_lane_note_success(s, lane);
 		if (lane->is_taken && !dbmazz_split_loaded(lane))
 			end_probe(lane);
 		lane->is_taken = false;

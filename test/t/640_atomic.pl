@@ -105,7 +105,7 @@ for my $fault (
 	[ fault => 'txn_fail', call => 'begin' ], [ fault => 'txn_fail', call => 'load' ],
 	[ fault => 'txn_fail', call => 'commit' ], [ fault => 'txn_status', call => 'commit', when => 'after' ],
 	[ fault => 'txn_garbage', call => 'commit', when => 'after' ],
-	[ fault => 'publish_timeout' ], [ fault => 'fe_restart' ], [ fault => 'be_restart' ],
+	[ fault => 'commit_undone' ], [ fault => 'publish_timeout' ], [ fault => 'fe_restart' ], [ fault => 'be_restart' ],
 	[ fault => 'fe_follower', endpoint => 'transaction' ])
 {
 	my $when = 'after ' . join ' ', @$fault[ 1 .. $#$fault ];

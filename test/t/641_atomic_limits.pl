@@ -169,5 +169,43 @@ same_bank($node, $target, 'after a TRUNCATE');
 is(cuts(), 2, 'the log says that it was cut');
 like(slurp_file($node->logfile), qr/the reason: a TRUNCATE stands alone/, 'and why');
 
+# rows that are read again are no part of a load of several tables
+with_large_values($node);
+same_bank($node, $target, 'with large values');
+$epoch = epoch_of($node);
+query('SELECT pg_terminate_backend(' . $node->worker_pid('decoder') . ')');
+wait_for_workers($node, $epoch);
+query(q(BEGIN; UPDATE bank_left SET id = id + 6000 WHERE id = 2; UPDATE bank_right SET n = n - 1 WHERE id = 1; COMMIT));
+query(q(BEGIN; UPDATE bank_right SET n = n + 1 WHERE id = 1; UPDATE bank_left SET id = id + 6000 WHERE id IN (4, 6);
+	UPDATE bank_right SET n = n - 1 WHERE id = 2; INSERT INTO moves (amount) VALUES (0); COMMIT));
+same_bank($node, $target, 'after changes of keys with unchanged values');
+is(query(q(SELECT count(*) FROM bank_left WHERE id > 6000 AND length(note) = 5000)), 3, 'with their large values');
+is(cuts(), 3, 'the log says that it was cut');
+like(slurp_file($node->logfile), qr/the reason: rows are read again/, 'and why');
+is(query(q(SELECT count(*) FROM dbmazz.stat_table WHERE state = 'stopped')), 0, 'no table has stopped');
+
+# ---- a life waits for the end of an earlier one's labels, whatever the server says ---------------
+
+$target->fault(fault => 'txn_fail', call => 'rollback', count => 2);
+$epoch = epoch_of($node);
+query('SELECT pg_terminate_backend(' . $node->worker_pid('decoder') . ')');
+wait_for_workers($node, $epoch);
+query(q(INSERT INTO bank_right VALUES (7001, 0)));
+same_bank($node, $target, 'when the labels have come to their end');
+is(scalar(@{ $target->ask(GET => 'faults')->{faults} }), 0, 'after two answers that said nothing of it');
+like(slurp_file($node->logfile), qr/StarRocks has not yet ended an earlier load/, 'as the log says');
+$node->wait_for_state('postgres', 'p', 'streaming');
+
+# ---- the end of a group that was not sent does not hold the pipeline at its targets --------------
+
+$target->fault(fault => 'txn_fail', call => 'begin');
+query(q(BEGIN; INSERT INTO bank_left VALUES (8001, 0, 'x'); INSERT INTO bank_right VALUES (8001, 0); COMMIT));
+$node->wait_for_state('postgres', 'p', 'retrying');
+query(q(SELECT dbmazz.stop_pipeline('p')));
+$node->wait_for_state('postgres', 'p', 'stopped');
+settings('"table_name_template={schema}_{table}"');
+like(query(q(SELECT settings FROM dbmazz.pipelines WHERE name = 'p')), qr/table_name_template/, 'other targets can be set');
+
 $node->stop;
+unlike(slurp_file($node->logfile), qr/TRAP|PANIC/, 'no assertion failed');
 done_testing();

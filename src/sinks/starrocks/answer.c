@@ -169,13 +169,31 @@ dbmazz_sr_answer_call(const DbmazzHttpAnswer *answer, const char *label,
 }
 
 bool
-dbmazz_sr_answer_says(const DbmazzHttpAnswer *answer, const char *fragment)
+dbmazz_sr_answer_ended(const DbmazzHttpAnswer *answer, const char *label,
+					   DbmazzSrVerdict *verdict, DbmazzError *err)
 {
+	static const char *const ends[] = {
+		"does not exist",
+		"already aborted",
+		"can not abort visible",
+		"can not abort committed",
+		"can't find the transaction"	/* before 4.0, which has none */
+	};
+	bool		result = dbmazz_sr_answer_call(answer, label, verdict, err);
 	Reply		reply;
-	bool		result = parse_reply(answer, &reply) &&
-		find_fragment(reply.message, fragment);
+	size_t		i;
 
+	if (result || verdict->reason == DBMAZZ_SR_TRANSPORT ||
+		verdict->reason == DBMAZZ_SR_ACCESS || answer->status != 200)
+		return result;
+	if (parse_reply(answer, &reply) && !is_other_label(&reply, label))
+	{
+		for (i = 0; i < sizeof(ends) / sizeof(ends[0]) && !result; i++)
+			result = find_fragment(reply.message, ends[i]);
+	}
 	cJSON_Delete(reply.root);
+	if (result)
+		dbmazz_error_reset(err);
 	return result;
 }
 

@@ -61,9 +61,14 @@ extern bool dbmazz_sr_answer_call(const DbmazzHttpAnswer *answer,
 								  const char *label, DbmazzSrVerdict *verdict,
 								  DbmazzError *err);
 
-/* Is the fragment, which is in lower case, in such an answer's message? */
-extern bool dbmazz_sr_answer_says(const DbmazzHttpAnswer *answer,
-								  const char *fragment);
+/*
+ * Does the answer to the rollback of a group say that the label is at its end,
+ * whatever that is: rolled back, committed, or not known?  If not, or if that is
+ * not sure, err and verdict tell as above.
+ */
+extern bool dbmazz_sr_answer_ended(const DbmazzHttpAnswer *answer,
+								   const char *label, DbmazzSrVerdict *verdict,
+								   DbmazzError *err);
 
 /* The number of rows that such an answer says are loaded, or -1. */
 extern double dbmazz_sr_answer_loaded(const DbmazzHttpAnswer *answer);

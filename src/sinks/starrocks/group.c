@@ -13,6 +13,9 @@
  *
  *	  So the schemas that confirm the loads (target.c) are read before commit.
  *
+ *	  OK to a commit is no proof, for there are releases that say so when it has
+ *	  failed.  So the label's state is asked for behind it.
+ *
  *	  A server before 4.0 takes no notice of the header that makes it a transaction
  *	  of several tables.  So begin names no table, which such a server refuses.
  */
@@ -121,7 +124,7 @@ dbmazz_sr_group_step(DbmazzSrJob *job)
 		send_part(job);
 	}
 	else if (job->step == DBMAZZ_SR_STEP_GROUP_COMMIT)
-		dbmazz_sr_finish(job, DBMAZZ_DONE);
+		dbmazz_sr_ask_state(job, job->request->label);
 	else
 		rows_ended(job);
 }

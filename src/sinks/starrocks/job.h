@@ -13,7 +13,7 @@
  *		PREPARE	schema ... -> begin -> load -> prepare -> confirm ... -> end
  *		COMMIT	commit -> end
  *		GROUP	schema ... -> begin -> (redirect -> load) ... -> confirm ...
- *				-> commit -> end
+ *				-> commit -> state -> end
  *		SETTLE	state -> (cancel or rollback -> state) -> next label ... -> (sessions) -> end
  *		TRUNCATE	(address) -> connect -> truncate -> end
  *		sessions	(address) -> connect -> list -> (kill ... -> pause -> list)

@@ -15,7 +15,7 @@
 
 static void resolved(DbmazzSrJob *job, DbmazzSrLabelState state);
 static void settled(DbmazzSrJob *job, DbmazzSrLabelState state);
-static void not_ended(DbmazzSrJob *job);
+static void not_ended(DbmazzSrJob *job, const char *said);
 static void cancel_label(DbmazzSrJob *job, const char *label);
 static void settle_label(DbmazzSrJob *job);
 static bool is_rolled_back(DbmazzSrJob *job);
@@ -123,16 +123,18 @@ settled(DbmazzSrJob *job, DbmazzSrLabelState state)
 			cancel_label(job, label);
 	}
 	else
-		not_ended(job);
+		not_ended(job, "");
 }
 
+/* 'said' is what the server had to say on it. */
 static void
-not_ended(DbmazzSrJob *job)
+not_ended(DbmazzSrJob *job, const char *said)
 {
 	dbmazz_error_set(&job->completion.error, DBMAZZ_ERR_LIMIT, 0,
 					 "StarRocks has not yet ended an earlier load");
-	dbmazz_error_detail(&job->completion.error, "Its label is %s.",
-						job->request->labels[job->label]);
+	dbmazz_error_detail(&job->completion.error, "Its label is %s.%s%s",
+						job->request->labels[job->label],
+						said[0] != '\0' ? " " : "", said);
 	dbmazz_sr_finish(job, DBMAZZ_RETRY);
 }
 
@@ -151,29 +153,30 @@ settle_label(DbmazzSrJob *job)
 		dbmazz_sr_ask_state(job, label);
 }
 
-/* Did the server say something that makes the label's state final? */
+/*
+ * Did the server say something that makes the label's state final?  If not, the
+ * job is finished.
+ */
 static bool
 is_rolled_back(DbmazzSrJob *job)
 {
 	const DbmazzHttpAnswer *answer = dbmazz_http_answer(job->transfer);
 	DbmazzError *err = &job->completion.error;
+	char		said[DBMAZZ_ERROR_MESSAGE];
 
-	if (!dbmazz_sr_answer_call(answer, job->request->labels[job->label],
-							   &job->verdict, err) &&
-		(job->verdict.reason == DBMAZZ_SR_TRANSPORT ||
-		 job->verdict.reason == DBMAZZ_SR_ACCESS ||
-		 job->verdict.reason == DBMAZZ_SR_OVERLOAD))
-	{
+	if (dbmazz_sr_answer_ended(answer, job->request->labels[job->label],
+							   &job->verdict, err))
+		return true;
+	if (job->verdict.reason == DBMAZZ_SR_TRANSPORT ||
+		job->verdict.reason == DBMAZZ_SR_ACCESS ||
+		job->verdict.reason == DBMAZZ_SR_OVERLOAD)
 		dbmazz_sr_fail(job);
-		return false;
-	}
-	if (dbmazz_sr_answer_says(answer, "during committing"))
+	else
 	{
-		not_ended(job);
-		return false;
+		strcpy(said, err->message);
+		not_ended(job, said);
 	}
-	dbmazz_error_reset(err);
-	return true;
+	return false;
 }
 
 /* Older servers have the label in the place of the table. */

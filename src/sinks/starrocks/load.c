@@ -301,7 +301,7 @@ error_log_ended(DbmazzSrJob *job)
 	dbmazz_sr_finish(job, DBMAZZ_REJECT);
 }
 
-/* Publish Timeout: committed, if the state says so. */
+/* Publish Timeout, or a group's commit: committed, if the state says so. */
 static void
 state_ended(DbmazzSrJob *job)
 {
@@ -310,7 +310,9 @@ state_ended(DbmazzSrJob *job)
 
 	state = dbmazz_sr_answer_state(answer, &job->verdict,
 								   &job->completion.error);
-	if (state == DBMAZZ_SR_LABEL_COMMITTED)
+	if (state == DBMAZZ_SR_LABEL_COMMITTED && job->batch == NULL)
+		dbmazz_sr_finish(job, DBMAZZ_DONE);
+	else if (state == DBMAZZ_SR_LABEL_COMMITTED)
 		dbmazz_sr_target_confirm(job);
 	else
 	{

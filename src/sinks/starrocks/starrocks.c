@@ -106,11 +106,12 @@ dbmazz_sr_fail(DbmazzSrJob *job)
 	DbmazzOutcome outcome = verdict->outcome;
 
 	job->completion.slow_down = verdict->slow_down;
-	if (job->request->kind == DBMAZZ_REQUEST_RESOLVE ||
-		job->step == DBMAZZ_SR_STEP_CONFIRM)
-		outcome = DBMAZZ_DOUBT;
-	else if (job->request->kind == DBMAZZ_REQUEST_SETTLE)
+	if (job->request->kind == DBMAZZ_REQUEST_SETTLE)
 		outcome = DBMAZZ_RETRY;
+	else if (job->request->kind == DBMAZZ_REQUEST_RESOLVE ||
+			 job->step == DBMAZZ_SR_STEP_CONFIRM ||
+			 job->step == DBMAZZ_SR_STEP_STATE)
+		outcome = DBMAZZ_DOUBT;
 	else if (outcome == DBMAZZ_REJECT)
 		dbmazz_sr_cache_forget(job->sr, job->target);
 	if (verdict->reason == DBMAZZ_SR_ACCESS || job->batch != NULL)

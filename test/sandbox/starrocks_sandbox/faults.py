@@ -48,6 +48,7 @@ KNOWN = {
     "be_restart": {},
     "fe_follower": {"endpoint": "any"},
     "fe_restart": {},
+    "commit_undone": {},
     "no_multi": {},
     # MySQL port, statements
     "mysql_hold": {"deaf": False, "begun": False, "unlisted": False},

@@ -115,6 +115,9 @@ class MultiCall(Call):
             raise Refused("FAILED", f"Can not commit CANCELLED transaction {txn.id}, label is {self.label}", **names)
         if txn.committing or any(part.busy for part in found.tables.values()):
             raise Refused("FAILED", f"Transaction {txn.id} is already committing, label is {self.label}", **names)
+        if self.app.faults.take("commit_undone", self.subject):
+            await self.app.txns.abort(txn, "commit failed: injected failure")
+            return {"Status": "OK", "Message": "", **names}
         loads = []
         failure = "coordinator of the load is gone" if found.lost else None
         for part in found.tables.values():

@@ -206,6 +206,14 @@ def test_rule_55_publish_timeout(t, m):
     assert status(m.commit("a")) == "OK"
 
 
+def test_rule_55_an_ok_that_is_none(t, m):
+    m.both("a")
+    t.box.fault("commit_undone", count=1)
+    assert status(m.commit("a")) == "OK"
+    assert (t.state("a"), counts(t)) == ("ABORTED", [0, 0])
+    assert status(m.commit("a")) == "FAILED"
+
+
 def test_rule_55_time_limit(t, m):
     m.begin("a", timeout="1")
     t.box.wait(lambda: t.state("a") == "ABORTED")

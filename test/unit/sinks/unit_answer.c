@@ -362,6 +362,54 @@ states(void)
 	}
 }
 
+/* What the rollback of a group may be answered with, and if it is at its end then. */
+static void
+ends(void)
+{
+	static const struct
+	{
+		const char *body;
+		int			status;
+		bool		ended;
+	}			cases[] = {
+		{RESULT("OK", "stream load x abort", "0"), 200, true},
+		{RESULT("FAILED", "stream load task x does not exist", "0"), 200, true},
+		{RESULT("FAILED", "stream load taskxdoes not exist", "0"), 200, true},
+		{RESULT("FAILED", "Can not abort VISIBLE transaction 7, label is x", "0"), 200, true},
+		{RESULT("FAILED", "Can not abort COMMITTED transaction, label is x", "0"), 200, true},
+		{RESULT("FAILED", "transaction is already aborted", "0"), 200, true},
+		{RESULT("FAILED", "Can not abort transaction 7 during committing, label is x", "0"),
+		200, false},
+		{RESULT("FAILED", "Can't find the transaction with db [d] and label [x]", "0"),
+		200, true},
+		/* whatever is new to us */
+		{RESULT("FAILED", "a text of another release", "0"), 200, false},
+		{RESULT("INTERNAL_ERROR", "leader is not ready", "0"), 200, false},
+		{RESULT("FAILED", "", "0"), 200, false},
+		{RESULT("FAILED", "memory limit exceeded", "0"), 200, false},
+		{RESULT("FAILED", "Access denied: x does not exist", "0"), 200, false},
+		/* not from the server, or not for us */
+		{RESULT("FAILED", "x does not exist", "0"), 404, false},
+		{RESULT("OK", "", "0"), 500, false},
+		{"x does not exist", 200, false},
+		{"", 0, false},
+		{"{\"Status\":\"FAILED\",\"Label\":\"other\",\"Message\":\"does not exist\"}", 200, false}
+	};
+	DbmazzHttpAnswer answer;
+	DbmazzSrVerdict verdict;
+	DbmazzError err;
+	size_t		i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+	{
+		make_answer(&answer, cases[i].status, DBMAZZ_HTTP_SENT, cases[i].body);
+		if (!CHECK_INT(dbmazz_sr_answer_ended(&answer, LABEL, &verdict, &err),
+					   cases[i].ended))
+			printf("  case %zu: %s\n", i, cases[i].body);
+		CHECK_INT(err.message[0] == '\0', cases[i].ended);
+	}
+}
+
 /*
  * Every prefix of an answer, and answers with bytes changed at random.  Read
  * from a block of exactly that size, so that a sanitizer sees any step beyond.
@@ -435,6 +483,7 @@ unit_answer(void)
 	transport();
 	messages();
 	states();
+	ends();
 	damaged();
 	nested();
 }

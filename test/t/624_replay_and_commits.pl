@@ -175,14 +175,21 @@ $load = IPC::Run::start([ 'pgbench', '-n', '-c', '8', '-T', $PostgreSQL::Test::U
 		'-f', $script, '-h', $node->host, '-p', $node->port, 'postgres' ],
 	'>', '/dev/null', '2>', '/dev/null');
 $node->poll_query_until('postgres', q(SELECT count(*) >= 9 FROM pg_stat_activity WHERE wait_event = 'SyncRep')) or die 'no load';
-# half of those that wait are let go at once, those that have waited longest
-$target->wait_until('the replay', sub {
-	query($node, <<~'SQL');
+
+# Let some go that wait, those first that have waited longest.
+sub let_go
+{
+	my ($n, $what) = @_;
+	return query($node, <<~"SQL");
 		SELECT count(pg_cancel_backend(pid)) FROM (SELECT pid FROM pg_stat_activity
-			WHERE wait_event = 'SyncRep' ORDER BY query_start LIMIT 4) w
+			WHERE wait_event = 'SyncRep' AND query LIKE '$what%' ORDER BY query_start LIMIT $n) w
 		SQL
-	return query($node, 'SELECT count(*) FROM dbmazz.replay_request') == 0;
-});
+}
+
+# when these have passed the replay it begins anew, and there are always others
+$target->wait_until('batches', sub { let_go(4, 'UPDATE'); return join('', @{ $target->rows('shop', 'notes') }) !~ /busy/ });
+let_go(1, 'INSERT');
+$target->wait_until('the replay', sub { let_go(4, 'UPDATE'); return query($node, 'SELECT count(*) FROM dbmazz.replay_request') == 0 });
 is(letters(), 0, 'a replay is done all the same');
 set_conf('synchronous_standby_names', '');
 $load->kill_kill;

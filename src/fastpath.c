@@ -258,6 +258,7 @@ dbmazz_fastpath_learn(DbmazzFastPath *fast, Relation relation,
 				 errmsg("pgoutput wrote %d messages for a change of relation %u",
 						fast->nsent, relid),
 				 errdetail("One of kind \"%c\" was expected.", kind)));
+	dbmazz_texts_reset(&fast->texts);	/* what verify expected */
 	if (!is_plain || fast->is_stale)
 		return;
 	table = hash_search(fast->tables, &relid, HASH_ENTER, &found);
@@ -328,7 +329,6 @@ dbmazz_fastpath_take(DbmazzFastPath *fast, Relation relation,
 	TupleDesc	tupdesc = RelationGetDescr(relation);
 	Table	   *table = find_table(fast, relid);
 
-	dbmazz_texts_reset(&fast->texts);
 	fast->is_stale = false;
 	fast->nsent = 0;
 	fast->is_expected = false;

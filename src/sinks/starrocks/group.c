@@ -74,26 +74,26 @@ dbmazz_sr_group_planned(DbmazzSrJob *job)
 	begin(job);
 }
 
-/* Headers of a call; 'target' may be NULL. */
+/* A call that is about all parts. */
 static void
-set_headers(DbmazzSrJob *job, const char *target)
+set_call(DbmazzSrJob *job, const char *call, DbmazzSrStep step)
 {
 	int64_t		timeout_s = (job->config->load_timeout_ms + 999) / 1000;
 
-	dbmazz_sr_transaction_headers(job, job->request->label, target);
+	job->part = 0;
+	job->target = "";
+	job->batch = NULL;
+	dbmazz_sr_transaction_headers(job, job->request->label, NULL);
 	dbmazz_sr_text_line(&job->headers, DBMAZZ_SR_OF_GROUPS);
 	dbmazz_sr_text_line(&job->headers, "timeout: %lld", (long long) timeout_s);
+	dbmazz_sr_transaction_path(job, call);
+	job->step = step;
 }
 
 static void
 begin(DbmazzSrJob *job)
 {
-	job->part = 0;
-	job->target = "";
-	job->batch = NULL;
-	set_headers(job, NULL);
-	dbmazz_sr_transaction_path(job, "begin");
-	job->step = DBMAZZ_SR_STEP_GROUP_BEGIN;
+	set_call(job, "begin", DBMAZZ_SR_STEP_GROUP_BEGIN);
 	dbmazz_sr_call(job, "POST", MAX_ANSWER);
 }
 
@@ -192,13 +192,8 @@ rows_ended(DbmazzSrJob *job)
 static void
 commit(DbmazzSrJob *job)
 {
-	job->part = 0;
-	job->target = "";
-	job->batch = NULL;
-	set_headers(job, NULL);
-	dbmazz_sr_transaction_path(job, "commit");
+	set_call(job, "commit", DBMAZZ_SR_STEP_GROUP_COMMIT);
 	job->where = job->leader;
-	job->step = DBMAZZ_SR_STEP_GROUP_COMMIT;
 	dbmazz_sr_call_there(job, "POST", MAX_ANSWER);
 }
 

@@ -11,9 +11,9 @@ NEEDS_DBMAZZ = True
 ROLES = ("decoder", "shipper")
 
 
-def prepare(bench, workload, name):
+def prepare(bench, workload, name, **settings):
     pipeline = dbmazz.Pipeline(bench.server, name, workload.PUBLICATION,
-                               "null", workload.SETTINGS)
+                               "null", {**workload.SETTINGS, **settings})
     pipeline.make_slot()
     return pipeline
 

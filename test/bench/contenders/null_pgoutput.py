@@ -1,7 +1,7 @@
 """(i) The same as (b) without the fast path: each change goes through
 pgoutput."""
 
-from benchlib import dbmazz
+from contenders import null
 from contenders.null import ROLES, discard, drain  # noqa: F401
 
 NAME = "null_pgoutput"
@@ -12,8 +12,4 @@ WORKLOADS = ["inserts", "single"]
 
 
 def prepare(bench, workload, name):
-    pipeline = dbmazz.Pipeline(bench.server, name, workload.PUBLICATION,
-                               "null", {**workload.SETTINGS,
-                                        "fast_path": "off"})
-    pipeline.make_slot()
-    return pipeline
+    return null.prepare(bench, workload, name, fast_path="off")

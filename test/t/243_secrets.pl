@@ -153,9 +153,10 @@ for my $statement (
 
 # ---- crashes -------------------------------------------------------------------------
 
-my $pid = $node->worker_pid('shipper', 'shop');
+# the settings above may have restarted it
+my $pid = $target->wait_until('the shipper', sub { $node->worker_pid('shipper', 'shop') });
 kill 'KILL', $pid;
-$target->wait_until('the crash', sub { slurp_file($node->logfile) =~ /server process|terminating any other active/ });
+$target->wait_until('the crash', sub { slurp_file($node->logfile) =~ /terminating any other active/ });
 $node->poll_query_until('postgres', q(SELECT count(*) = 2 FROM dbmazz.stat_pipeline WHERE state = 'streaming'));
 query($node, q(INSERT INTO orders VALUES (1000, 'z'); INSERT INTO other VALUES (1000, 'z')));
 $node->wait_for_target('postgres', $_) for qw(shop mapped);

@@ -182,17 +182,18 @@ sub count
 	return $self->ask(GET => 'count?db=' . _escape($database) . '&table=' . _escape($table))->{rows};
 }
 
-# Wait until code returns true; dies after the time limit of all TAP tests.
+# Wait until code returns something true, and return it; dies after the time limit of all TAP tests.
 sub wait_until
 {
 	my ($self, $what, $code) = @_;
 	my $deadline = time + $PostgreSQL::Test::Utils::timeout_default;
-	until ($code->())
+	my $result;
+	until ($result = $code->())
 	{
 		die "timed out waiting for $what" if time > $deadline;
 		select undef, undef, undef, 0.05;
 	}
-	return;
+	return $result;
 }
 
 sub _escape

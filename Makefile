@@ -224,7 +224,7 @@ help:
 	@echo "make oracle        random tables and changes, compared with the target: SEED=1-3, MINUTES=,"
 	@echo "                   CHANGES= of each seed, PG=17, FEATURES=+truncate,-faults, KEEP=1"
 	@echo "make chaos         rounds in which everything breaks, compared with the target: ROUNDS=20, SEED=,"
-	@echo "                   LENGTH=seconds of each, LIMIT=minutes, PG=17, DELIVERY=exactly_once, KEEP=1;"
+	@echo "                   LENGTH=seconds of each, LIMIT=minutes, PG=17, DELIVERY=exactly_once or atomic, KEEP=1;"
 	@echo "                   RECOVERY=50 measures how long workers that were ended take to come back"
 	@echo "make soak          a steady load, and whether the memory of dbmazz's processes grows: MINUTES=30,"
 	@echo "                   SEED=, PG=17, DELIVERY=exactly_once, KEEP=1"

@@ -12,8 +12,9 @@ import traceback
 from teststand import StandError
 
 from . import load, recovery, soak
+from .reader import Reader
 from .schedule import Schedule
-from .world import World
+from .world import DELIVERY, World
 
 # rounds that share a server: numbers 10-14, 15-19, ...
 BLOCK = 5
@@ -29,7 +30,8 @@ def parse(argv):
     parser.add_argument("--limit", type=float, default=0, metavar="MINUTES", help="begin no round after that")
     parser.add_argument("--patience", type=float, default=60, metavar="N",
                         help="seconds that it may take until all is well again (60)")
-    parser.add_argument("--delivery", default="at_least_once", choices=["at_least_once", "exactly_once"])
+    parser.add_argument("--delivery", default="at_least_once", choices=list(DELIVERY),
+                        help="atomic is at_least_once with dbmazz.atomic = transaction")
     parser.add_argument("--recovery", type=int, default=0, metavar="N",
                         help="instead of rounds, end each worker N times and measure how long it takes to recover")
     parser.add_argument("--soak", type=float, default=0, metavar="MINUTES",
@@ -104,13 +106,15 @@ class Runner:
     def round(self, seed):
         """One round, and a line about it."""
         start = time.monotonic()
-        problems, schedule, changes, crashes, healed = [], None, 0, 0, start
+        problems, schedule, readers, changes, crashes, healed = [], None, [], 0, 0, start
         try:
             world = self.enter(seed)
-            sessions = [load.Session(world.server, seed, number) for number in range(load.SESSIONS)]
+            kinds = load.WHOLE_KINDS if world.whole else load.KINDS
+            sessions = [load.Session(world.server, seed, number, kinds=kinds) for number in range(load.SESSIONS)]
             sessions.append(load.Trickle(world.server, seed))
             schedule = Schedule(world, seed)
-            for thread in [*sessions, schedule]:
+            readers = [Reader(world.sandbox)] if world.whole else []
+            for thread in [*sessions, schedule, *readers]:
                 thread.start()
             schedule.join(self.options.seconds)
             schedule.end()
@@ -121,11 +125,15 @@ class Runner:
             world.heal()
             problems = [thread.failed for thread in [*sessions, schedule] if thread.failed]
             problems += schedule.errors + world.compare()
+            for reader in readers:
+                problems += reader.problems()
             found, crashes = world.log_problems()
             problems += found
         except Exception as why:            # pylint: disable=broad-except
             traceback.print_exc(file=sys.stdout)
             problems.append(f"{type(why).__name__}: {why}")
+        for reader in readers:
+            reader.ended.set()
         self.report(seed, problems, schedule.counts if schedule else {}, changes, crashes, start, healed)
         if problems:
             self.leave(keep=True)

@@ -18,6 +18,9 @@ POINTS = ["batch_sealed", "label_covered", "request_started", "answer_received",
 # the same for loads that are prepared
 ONCE_POINTS = ["load_prepared", "load_decided", "commit_started", "load_committed"]
 
+# the same for loads of several tables
+GROUP_POINTS = ["group_begun", "group_started", "group_loaded"]
+
 # what the sandbox does to some requests (a number of them, or all for a while)
 TARGET = {
     "cut before the body": {"fault": "be_cut", "when": "before_body"},
@@ -62,7 +65,8 @@ TARGET = {
     "mysql cut after": {"fault": "mysql_cut", "when": "after"},
     "mysql error": {"fault": "mysql_error"},
 }
-ONCE_TARGET = {
+# at calls of the transaction interface
+CALL_TARGET = {
     "call cut before": {"fault": "txn_cut", "when": "before"},
     "call cut after": {"fault": "txn_cut", "when": "after"},
     "load cut in the body": {"fault": "txn_cut", "when": "during", "call": "load"},
@@ -76,6 +80,14 @@ ONCE_TARGET = {
     "backend forgets": {"fault": "be_restart"},
     "follower": {"fault": "fe_follower"},
 }
+CALLS = ["begin", "load", "prepare", "commit", "rollback", "any"]
+GROUP_TARGET = CALL_TARGET | {
+    "late commit": {"fault": "txn_delay", "when": "before", "call": "commit", "seconds": 4},
+    "frontend forgets": {"fault": "fe_restart"},
+    "OK without a commit": {"fault": "commit_undone"},
+}
+# there is no prepare
+GROUP_CALLS = ["begin", "load", "commit", "rollback", "any"]
 # settings of which SIGHUP changes some, to others that are good
 SETTINGS = {
     "dbmazz.batch_max_rows": ["10", "50", "100000"],
@@ -118,13 +130,15 @@ class Faults:
         }
         if not world.https:
             del self.weights["expired_certificate"]
-        self.once = world.options.delivery == "exactly_once"
-        self.faults = TARGET | (ONCE_TARGET if self.once else {})
-        self.points = POINTS + (ONCE_POINTS if self.once else [])
+        self.faults, self.points, self.calls = TARGET, POINTS, []
         self.settings = list(SETTINGS)
-        if self.once:
+        if world.options.delivery != "at_least_once":
             self.weights["target"] += 20
             self.settings.remove("dbmazz.starrocks_format")     # it needs JSON
+        if world.options.delivery == "exactly_once":
+            self.faults, self.points, self.calls = TARGET | CALL_TARGET, POINTS + ONCE_POINTS, CALLS
+        elif world.options.delivery == "atomic":
+            self.faults, self.points, self.calls = TARGET | GROUP_TARGET, POINTS + GROUP_POINTS, GROUP_CALLS
 
     def draw(self):
         """(name for the record, function)"""
@@ -140,8 +154,8 @@ class Faults:
             fault["count"] = self.rng.randint(1, 4)
         else:
             fault["probability"] = self.rng.choice([0.3, 1])
-        if name in ONCE_TARGET and fault["fault"].startswith("txn_"):
-            fault.setdefault("call", self.rng.choice(["begin", "load", "prepare", "commit", "rollback", "any"]))
+        if name in CALL_TARGET and fault["fault"].startswith("txn_"):
+            fault.setdefault("call", self.rng.choice(self.calls))
 
         def begin():
             self.needs_target()
@@ -170,6 +184,8 @@ class Faults:
         """A load that ends only when another life of the pipeline is there."""
         role, number = self.rng.choice(["decoder", "shipper"]), self.rng.choice([signal.SIGTERM, signal.SIGKILL])
         table = self.rng.choice(["accounts", "docs", "pages", "emptied"])
+        if self.world.whole:
+            table = "accounts"
         # what it overwrites then nobody writes once more
         until_the_end = self.rng.random() < 0.6
 

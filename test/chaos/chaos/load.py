@@ -14,12 +14,18 @@ EXPECTED = {"23505", "40P01", "55P03"}
 GONE = {"57P01", "57P02", "57P03", "57P05", "08000", "08001", "08003", "08006", "53300", None}
 
 
-class Session(threading.Thread):
-    """At most 'rate' transactions a second."""
+# statements and their weights
+KINDS = {"accounts": 10, "docs": 6, "pages": 6, "full_pages": 3, "emptied": 2, "events": 4}
+# of which whole transactions are made that are sent as such
+WHOLE_KINDS = {"accounts": 6, "events": 4, "moves": 12}
 
-    def __init__(self, server, seed, number, rate=25):
+
+class Session(threading.Thread):
+    """At most 'rate' transactions a second, of statements of these kinds."""
+
+    def __init__(self, server, seed, number, rate=25, kinds=None):
         super().__init__(name=f"session {number}", daemon=True)
-        self.server, self.rate = server, rate
+        self.server, self.rate, self.kinds = server, rate, kinds or KINDS
         self.rng = random.Random(f"{seed}/session/{number}")
         self.ended = threading.Event()
         self.connection, self.failed = None, None
@@ -103,10 +109,7 @@ class Session(threading.Thread):
     # -- statements --------------------------------------------------------
 
     def statement(self):
-        rng = self.rng
-        kinds = [(self.accounts, 10), (self.docs, 6), (self.pages, 6), (self.full_pages, 3), (self.emptied, 2),
-                 (self.events, 4)]
-        return rng.choices([kind for kind, _ in kinds], [weight for _, weight in kinds])[0]()
+        return getattr(self, self.rng.choices(list(self.kinds), list(self.kinds.values()))[0])()
 
     def text(self, most):
         """Random, so that it cannot be compressed."""
@@ -190,6 +193,22 @@ class Session(threading.Thread):
         if kind < 3:
             return f"UPDATE events SET n = n + 1 WHERE id = {a}"
         return f"INSERT INTO events SELECT {a}, g, '{self.text(30)}' FROM generate_series(1, {rng.randint(1, 4)}) g"
+
+    def moves(self):
+        """The sums that Reader looks at are the same behind each of these statements."""
+        rng = self.rng
+        a, b, n = rng.randint(1, 50), rng.randint(1, 50), rng.randint(-20, 20)
+        kind = rng.randrange(6)
+        if kind == 0:
+            return (f"WITH gone AS (DELETE FROM bank_right WHERE id = {a} RETURNING n), came AS (INSERT INTO bank_left"
+                    f" SELECT {b}, n FROM gone ON CONFLICT (id) DO UPDATE SET n = bank_left.n + excluded.n)"
+                    " INSERT INTO moves (amount) SELECT -n FROM gone")
+        if kind == 1:
+            return f"UPDATE bank_left SET id = -id WHERE id IN ({a}, {-a}, {b}, {-b})"
+        return (f"WITH one AS (INSERT INTO bank_left VALUES ({a}, {-n}) ON CONFLICT (id) DO UPDATE"
+                f" SET n = bank_left.n + excluded.n), other AS (INSERT INTO bank_right VALUES ({b}, {n})"
+                " ON CONFLICT (id) DO UPDATE SET n = bank_right.n + excluded.n)"
+                f" INSERT INTO moves (amount) VALUES ({n} - 1), (1)")
 
 
 class Trickle(Session):

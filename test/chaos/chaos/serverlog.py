@@ -4,6 +4,7 @@ import re
 
 _LINE = re.compile(r"^\S+ \S+ \S+ \[(\d+)\] (\w{5}) ")
 _DIED = re.compile(r"\(PID (\d+)\) was terminated by signal (\d+)")
+_EXITED = re.compile(r"\(PID \d+\) exited with exit code \d+")
 _REACHED = re.compile(r'LOG: +debug point "\w+" was reached')
 _REINIT = "terminating any other active server processes"
 # errors that tell of something that cannot be, but for those that were ordered
@@ -12,10 +13,10 @@ SHOWN = 300
 
 
 class ServerLog:
-    """check() looks at what came since the last time."""
+    """check() looks at what came since the last time.  'never' are texts that must not be in it, besides."""
 
-    def __init__(self, path, secrets):
-        self.path, self.secrets = path, secrets
+    def __init__(self, path, secrets, never=()):
+        self.path, self.secrets, self.never = path, secrets, never
         self.place = 0
 
     def check(self, killed):
@@ -24,19 +25,23 @@ class ServerLog:
             file.seek(self.place)
             lines = file.readlines()
             self.place = file.tell()
-        killed, planned, crashes, problems = set(killed), 0, 0, []
+        killed, crashes, problems = set(killed), 0, []
+        # of the last process that ended, and was it a kill of the schedule's?
+        cause, planned = "nothing", False
         for line in lines:
             begin = _LINE.match(line)
             died = _DIED.search(line)
+            if died or _EXITED.search(line):
+                cause, planned = line.strip()[:SHOWN], died and int(died[1]) in killed and died[2] == "9"
             if begin and _REACHED.search(line):
                 killed.add(int(begin[1]))
-            elif died and int(died[1]) in killed and died[2] == "9":
-                planned += 1
-            elif died or self._is_bad(line, begin):
+            elif died and not planned or self._is_bad(line, begin):
                 problems.append(line.strip()[:SHOWN])
-            crashes += _REINIT in line
-        if crashes > planned:
-            problems.append(f"the server has initialized itself {crashes} times for {planned} kills")
+            elif _REINIT in line:
+                crashes += 1
+                if not planned:
+                    problems.append(f"the server has initialized itself because of: {cause}")
+                cause, planned = "nothing", False
         for secret in self.secrets:
             if any(secret in line for line in lines):
                 problems.append("the log has the password")
@@ -46,8 +51,7 @@ class ServerLog:
         with open(self.path, encoding="utf-8", errors="replace") as file:
             return "".join(line[:SHOWN].rstrip("\n") + "\n" for line in file.readlines()[-count:])
 
-    @staticmethod
-    def _is_bad(line, begin):
-        if "PANIC:" in line or "TRAP:" in line:
+    def _is_bad(self, line, begin):
+        if any(text in line for text in ("PANIC:", "TRAP:", *self.never)):
             return True
         return begin and begin[2] in ("XX000", "XX001", "XX002") and not _ORDERED.search(line)

@@ -69,6 +69,7 @@ def compare(name, columns, want, have):
 
 
 def make():
+    """What the most can happen to."""
     return [
         # rows that move, come and go all the time
         Table("accounts", ["id"], ["id", "n", "note"],
@@ -92,4 +93,15 @@ def make():
         # without a key
         Log(LOG, [], ["id", "n", "note"],
             f"CREATE TABLE {LOG} (id int, n int, note text); ALTER TABLE {LOG} REPLICA IDENTITY FULL"),
+    ]
+
+
+def make_whole():
+    """Tables of which every transaction can be sent as a whole."""
+    return [table for table in make() if table.name in ("accounts", "trickle", LOG)] + [
+        # what goes from one to the other; see Session.moves()
+        Table("bank_left", ["id"], ["id", "n"], "CREATE TABLE bank_left (id int PRIMARY KEY, n bigint NOT NULL)"),
+        Table("bank_right", ["id"], ["id", "n"], "CREATE TABLE bank_right (id int PRIMARY KEY, n bigint NOT NULL)"),
+        Table("moves", ["id"], ["id", "amount"],
+              "CREATE TABLE moves (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, amount bigint NOT NULL)"),
     ]

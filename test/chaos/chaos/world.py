@@ -48,6 +48,12 @@ SETTINGS = {
     "dbmazz.change_log": "keyless",
     "dbmazz.debug_point": "",
 }
+# what is in force for each mode of delivery
+DELIVERY = {
+    "at_least_once": {},
+    "exactly_once": {"dbmazz.delivery": "exactly_once"},
+    "atomic": {"dbmazz.atomic": "transaction"},
+}
 # of which one is drawn: (dbmazz.buffer_size, dbmazz.pipeline_buffer_size), the smallest among them
 BUFFERS = [("1MB", "1MB"), ("1MB", "512kB"), ("4MB", "2MB"), ("64MB", "16MB")]
 
@@ -65,14 +71,14 @@ class World:
         self.killed = set()
         self.slowest_stop = 0
         self.kinds = []
-        self.tables = tables.make()
-        for table in self.tables:
-            if isinstance(table, tables.Log):
-                table.once = options.delivery == "exactly_once"
-        self.settings = dict(SETTINGS)
+        self.settings = dict(SETTINGS) | DELIVERY[options.delivery]
         if not quiet:
             self._draw()
         self.settings.update(settings or {})
+        self.tables = tables.make_whole() if self.whole else tables.make()
+        for table in self.tables:
+            if isinstance(table, tables.Log):
+                table.once = options.delivery == "exactly_once"
 
     def _draw(self):
         rng, settings = self.rng, self.settings
@@ -81,13 +87,18 @@ class World:
         # a frontend that does not answer, and one whose name nobody knows
         self.others = rng.choice([[], [], ["127.0.0.1:{port}"], ["nowhere.invalid:8030"],
                                   ["nowhere.invalid:8030", "127.0.0.1:{port}"]])
-        if rng.random() < 0.25 and self.options.delivery != "exactly_once":
+        if rng.random() < 0.25 and self.options.delivery == "at_least_once":
             settings["dbmazz.starrocks_format"] = "csv"
+        self.whole = self.options.delivery == "atomic" and rng.random() < 0.6
+        if self.whole:
+            settings["dbmazz.buffer_size"], settings["dbmazz.pipeline_buffer_size"] = BUFFERS[-1]
         self.kinds = [name for name, is_so in (
             ("https", self.https), (f"buffer {settings['dbmazz.buffer_size']}", True),
-            ("dead frontends", self.others), ("csv", "dbmazz.starrocks_format" in settings)) if is_so]
+            ("dead frontends", self.others), ("csv", "dbmazz.starrocks_format" in settings),
+            ("all whole", self.whole)) if is_so]
 
     https, others = False, ()
+    whole = False                       # is every transaction one that is sent as a whole?
 
     # -- beginning and end ---------------------------------------------------
 
@@ -120,14 +131,13 @@ class World:
         url = self.sandbox.url
         scheme = url.partition(":")[0]
         others = [f"{scheme}://{name.format(port=free_port())}" for name in self.others]
-        if options.delivery != "at_least_once":
-            self.settings["dbmazz.delivery"] = options.delivery
         self.server = Server(options.bindir, self.base, self.settings | {
             "dbmazz.starrocks_url": ",".join([*others, url]),
             "dbmazz.starrocks_database": self.sandbox.database,
             "dbmazz.starrocks_mysql_address": f"127.0.0.1:{self.sandbox.ports['mysql']}",
         }, template=options.template)
-        self.log = ServerLog(self.server.log, [SECRET, basic("root", SECRET)])
+        self.log = ServerLog(self.server.log, [SECRET, basic("root", SECRET)],
+                             ["a transaction is not sent as a whole"] if self.whole else [])
         self.server.start()
         with self.server.connect("postgres") as first:
             first.execute(f"CREATE DATABASE {DATABASE}")
@@ -143,7 +153,7 @@ class World:
     @staticmethod
     def _check_build(connection):
         """Of names that it does not know the server only warns."""
-        for name in ("dbmazz.debug_point", "dbmazz.delivery"):
+        for name in ("dbmazz.debug_point", "dbmazz.delivery", "dbmazz.atomic"):
             if value(connection, f"SELECT setting FROM pg_settings WHERE name = '{name}'") is None and \
                     value(connection, f"SELECT name FROM pg_file_settings WHERE name = '{name}'") is not None:
                 raise StandError(f"dbmazz was built without {name}")

@@ -71,7 +71,9 @@ class Server:
 
     def start(self):
         with open(self.log, "ab") as log:
-            command = [os.path.join(self.bindir, "pg_ctl"), "-D", self.data, "-w", "-t", "60", "-l", self.log, "start"]
+            # silent: its dots would stand in front of lines of the server's
+            command = [os.path.join(self.bindir, "pg_ctl"), "-D", self.data, "-s", "-w", "-t", "60", "-l", self.log,
+                       "start"]
             result = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, timeout=90, check=False)
         if result.returncode != 0:
             raise StandError(f"the server did not start; see {self.log}")

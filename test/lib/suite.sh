@@ -91,7 +91,9 @@ case $suite in
 		if [ $# -gt 0 ]; then
 			test/chaos/run --rounds 1 --seed "$1"
 		else
-			test/chaos/run --rounds 20 --seed 0 --seconds 3
+			test/chaos/run --selftest --rounds 10 --seed 0 --seconds 3
+			test/chaos/run --delivery exactly_once --rounds 5 --seed 10 --seconds 3
+			test/chaos/run --delivery atomic --rounds 5 --seed 110 --seconds 3
 		fi
 		;;
 	*)

@@ -11,7 +11,7 @@ import traceback
 
 from teststand import StandError
 
-from . import load, recovery, soak
+from . import load, recovery, selftest, soak
 from .reader import Reader
 from .schedule import Schedule
 from .world import DELIVERY, World
@@ -32,6 +32,7 @@ def parse(argv):
                         help="seconds that it may take until all is well again (60)")
     parser.add_argument("--delivery", default="at_least_once", choices=list(DELIVERY),
                         help="atomic is at_least_once with dbmazz.atomic = transaction")
+    parser.add_argument("--selftest", action="store_true", help="first show that what is wrong is found")
     parser.add_argument("--recovery", type=int, default=0, metavar="N",
                         help="instead of rounds, end each worker N times and measure how long it takes to recover")
     parser.add_argument("--soak", type=float, default=0, metavar="MINUTES",
@@ -134,7 +135,9 @@ class Runner:
             problems.append(f"{type(why).__name__}: {why}")
         for reader in readers:
             reader.ended.set()
-        self.report(seed, problems, schedule.counts if schedule else {}, changes, crashes, start, healed)
+        looks = f", {sum(reader.looks for reader in readers)} looks at them" if readers else ""
+        self.report(seed, problems, schedule.counts if schedule else {}, f"{changes} changes{looks}", crashes, start,
+                    healed)
         if problems:
             self.leave(keep=True)
         return not problems
@@ -150,7 +153,7 @@ class Runner:
         stop = f", slowest stop {self.world.slowest_stop:.1f} s" if self.world and self.world.slowest_stop else ""
         verdict = f"{len(problems)} problems" if problems else "ok"
         line = (f"round {seed}{kinds}: {verdict}; {sum(counts.values())} faults: {broken}; {crashes} crashes{stop};"
-                f" {changes} changes; {now - start:.1f} s,"
+                f" {changes}; {now - start:.1f} s,"
                 f" {now - healed:.1f} of them until all was well; {self.command(seed)}")
         print(line, flush=True)
         if self.options.state:
@@ -162,6 +165,8 @@ def main():
     options = parse(sys.argv[1:])
     if options.seed is None:
         options.seed = random.SystemRandom().randrange(1000, 10**6)
+    if options.selftest and not selftest.run():
+        return 1
     try:
         if os.geteuid() == 0:
             raise StandError("PostgreSQL does not run as root; use make chaos or test/run --only chaos")

@@ -39,7 +39,8 @@ class Reader(threading.Thread):
     def problems(self):
         """After the end; nothing seen is a problem, too."""
         self.ended.set()
-        self.join(60)
+        if self.ident:
+            self.join(60)
         if self.looks < LEAST or len(self.states) < 2:
             return [f"a reader has looked {self.looks} times and saw {len(self.states)} states"]
         return self.broken[:SHOWN]

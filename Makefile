@@ -162,7 +162,7 @@ uninstall-sinks:
 
 # ---- checks ----------------------------------------------------------------
 
-.PHONY: help unit fuzz bench oracle chaos soak memcheck lint format docs dev dev-stop
+.PHONY: help unit fuzz bench profile oracle chaos soak memcheck lint format docs dev dev-stop
 installcheck:
 	PG_CONFIG='$(PG_CONFIG)' $(srcdir)/test/lib/pg_regress.sh regress $(REGRESS)
 	PG_CONFIG='$(PG_CONFIG)' $(srcdir)/test/lib/pg_regress.sh isolation $(ISOLATION)
@@ -179,6 +179,9 @@ fuzz:
 
 bench:
 	$(srcdir)/test/bench/run $(BENCH_OPTS)
+
+profile:
+	$(srcdir)/test/bench/profile $(PROFILE_OPTS)
 
 oracle:
 	$(srcdir)/test/oracle/start $(if $(PG),--pg $(PG)) $(if $(KEEP),--keep) \
@@ -221,6 +224,7 @@ help:
 	@echo "make unit          unit tests of the core and of the sinks, with sanitizers"
 	@echo "make fuzz          fuzzers: T=name (default all), S=seconds each (default 60)"
 	@echo "make bench         benchmarks against pg_recvlogical; BENCH_OPTS=--quick for a short look"
+	@echo "make profile       where decoder and shipper spend their time (needs perf); PROFILE_OPTS=--only=toast"
 	@echo "make oracle        random tables and changes, compared with the target: SEED=1-3, MINUTES=,"
 	@echo "                   CHANGES= of each seed, PG=17, FEATURES=+truncate,-faults, KEEP=1"
 	@echo "make chaos         rounds in which everything breaks, compared with the target: ROUNDS=20, SEED=,"

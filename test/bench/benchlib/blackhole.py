@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import urllib.request
 
@@ -70,6 +71,13 @@ class Blackhole:
         """[(key, number of the load)] in the order of arrival."""
         return [tuple(map(int, line.split()))
                 for line in self._get("rows").splitlines()[1:]]
+
+    def freeze(self):
+        """It neither reads nor answers, and its sockets stay open."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self):
+        self.process.send_signal(signal.SIGCONT)
 
     def stop(self):
         self.process.terminate()

@@ -20,6 +20,21 @@ def server_settings(blackhole):
     }
 
 
+def wal_files(server):
+    """Tables and indexes of dbmazz itself, as pg_waldump names them:
+    database/file."""
+    lines = server.psql("""
+        WITH own AS (SELECT oid, reltoastrelid FROM pg_class
+                     WHERE relnamespace = 'dbmazz'::regnamespace),
+        toast AS (SELECT reltoastrelid AS oid FROM own
+                  WHERE reltoastrelid <> 0)
+        SELECT substr(pg_relation_filepath(oid), length('base/') + 1)
+        FROM (SELECT oid FROM own UNION SELECT oid FROM toast UNION
+              SELECT indexrelid FROM pg_index JOIN toast ON indrelid = oid) r
+        WHERE pg_relation_filepath(oid) IS NOT NULL""")
+    return set(lines)
+
+
 def _array(settings):
     body = ",".join(json.dumps(f"{k}={v}") for k, v in settings.items())
     return "'{" + body.replace("'", "''") + "}'::text[]"
@@ -71,6 +86,12 @@ class Pipeline:
         """The slot is made by a worker, at the first start."""
         self.start()
         self.stop()
+
+    def wait_for_batches(self):
+        """Until there is something to send."""
+        self.server.wait_until(
+            "SELECT buffered_batches > 0 FROM dbmazz.stat_pipeline "
+            f"WHERE name = '{self.name}'", "there is nothing to send")
 
     def start_and_wait(self, lsn, timeout):
         """Seconds from the start until all up to 'lsn' is in the target."""

@@ -1,6 +1,6 @@
 """Processor time and memory of processes, from /proc.
 
-A Watch samples the children of a postmaster, and other processes by number,
+A Watch samples the children of postmasters, and other processes by number,
 in a thread.  What a process used before the watch began is not counted.  A
 process that ends keeps its last sample; only a walsender does so within a
 measurement, so it is sampled often and the others seldom, which keeps the
@@ -21,6 +21,7 @@ ROLES = [
     (re.compile(r"dbmazz launcher"), "launcher"),
     (re.compile(r"dbmazz"), "dbmazz other"),
     (re.compile(r"walsender"), "walsender"),
+    (re.compile(r"logical replication (apply )?worker"), "apply"),
     (re.compile(r"checkpointer|background writer|walwriter|autovacuum|stats|"
                 r"logical replication launcher|archiver|logger|io worker"),
      "server"),
@@ -123,8 +124,8 @@ class Watch:
     INTERVAL = 0.01
     FULL_EVERY = 20             # rounds
 
-    def __init__(self, postmaster=None, others=None):
-        self.postmaster = postmaster
+    def __init__(self, postmasters=(), others=None):
+        self.postmasters = postmasters
         self.processes = {}
         self.gone = []
         self.roles = {}         # of pids that are not the postmaster's
@@ -145,8 +146,9 @@ class Watch:
 
     def _discover(self, first=False):
         pids = dict(self.roles)
-        for pid in children(self.postmaster) if self.postmaster else []:
-            pids.setdefault(pid, None)
+        for postmaster in self.postmasters:
+            for pid in children(postmaster):
+                pids.setdefault(pid, None)
         for pid, role in pids.items():
             process = self.processes.get(pid)
             if process is None:

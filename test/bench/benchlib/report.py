@@ -10,12 +10,14 @@ REFERENCE = "recvlogical"
 
 
 def medians(results):
-    """One object per workload and contender, numbers being medians."""
+    """One object per workload, contender and script (where a workload has
+    several), numbers being medians; "runs" says of how many."""
     groups = {}
     for result in results:
-        key = result["workload"], result["contender"]
+        key = result["workload"], result["contender"], result.get("script")
         groups.setdefault(key, []).append(result)
-    return [_median(group) for group in groups.values()]
+    return [{**_median(group), "runs": len(group)}
+            for group in groups.values()]
 
 
 def _median(values):
@@ -53,6 +55,12 @@ def _memory(result, roles):
     return ", ".join(parts) or "-"
 
 
+def table(header, lines):
+    """As Markdown; the first column to the left, the others to the right."""
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in (
+        header, ["---"] + ["--:"] * (len(header) - 1), *lines))
+
+
 def _line(result, reference, contender, names):
     rows, wall = result["rows"], result["wall_s"]
     decoding = result["cpu_s"].get(contender.ROLES[0], 0)
@@ -75,7 +83,15 @@ def _line(result, reference, contender, names):
             _memory(result, contender.ROLES[:2])]
 
 
-def throughput(middle, workloads, contenders, titles):
+def _names(workload, contender, result, titles, runs):
+    if not titles:
+        return workload.NAME, contender.NAME
+    fewer = "" if result["runs"] >= runs else \
+        " (one run)" if result["runs"] == 1 else f" ({result['runs']} runs)"
+    return workload.TITLE, contender.TITLE + fewer
+
+
+def throughput(middle, workloads, contenders, titles, runs):
     """Rows of cells; with titles instead of names for those who read it."""
     lines = []
     for workload in workloads:
@@ -85,41 +101,22 @@ def throughput(middle, workloads, contenders, titles):
             continue
         for contender in contenders:
             if contender.NAME in found:
-                names = (workload.TITLE, contender.TITLE) if titles else \
-                    (workload.NAME, contender.NAME)
-                lines.append(_line(found[contender.NAME],
-                                   found.get(REFERENCE), contender, names))
+                result = found[contender.NAME]
+                lines.append(_line(
+                    result, found.get(REFERENCE), contender,
+                    _names(workload, contender, result, titles, runs)))
     return lines
 
 
-# ---- the sentences on the rest --------------------------------------------
+# ---- the rest ---------------------------------------------------------------
 
-def latency(middle):
-    for result in middle:
-        if result["workload"] != "latency":
-            continue
-        cpu = ", ".join(f"{role} {value:.2f}" for role, value in
-                        result["cpu_s"].items())
-        yield ("Latency from COMMIT's return in the client to the complete "
-               f"request at the target, 1000 transactions a second: "
-               f"p50 {result['p50_ms']:.2f} ms, p90 {result['p90_ms']:.2f} "
-               f"ms, p99 {result['p99_ms']:.2f} ms, worst "
-               f"{result['max_ms']:.1f} ms (to the head of that request: "
-               f"p50 {result['head_p50_ms']:.2f} ms, "
-               f"p99 {result['head_p99_ms']:.2f} ms); "
-               f"{result['rows'] / result['loads']:.1f} rows a load; CPU "
-               f"seconds in {result['wall_s']} s: {cpu}.")
-
-
-def idle(middle):
-    for result in middle:
-        if result["workload"] != "idle":
-            continue
-        cpu = ", ".join(f"{role} {value * 1000:.0f} ms" for role, value in
-                        result["cpu_s"].items())
-        yield (f"Idle for {result['wall_s']} s: CPU {cpu}; "
-               f"{result['wal_bytes']} bytes of WAL written by the whole "
-               "server.")
+def paragraphs(middle, workloads):
+    """What the workloads themselves say about what was found."""
+    for workload in workloads:
+        found = [result for result in middle
+                 if result["workload"] == workload.NAME]
+        if found and hasattr(workload, "report"):
+            yield from workload.report(found)
 
 
 NOTES = ("Decoding CPU is that of the walsender or of the decoder; all CPU "
@@ -132,10 +129,10 @@ NOTES = ("Decoding CPU is that of the walsender or of the decoder; all CPU "
 # ---- output ---------------------------------------------------------------
 
 def as_text(lines):
-    table = [HEADER] + lines
-    widths = [max(len(row[i]) for row in table) for i in range(len(HEADER))]
+    rows = [HEADER] + lines
+    widths = [max(len(row[i]) for row in rows) for i in range(len(HEADER))]
     out = []
-    for row in table:
+    for row in rows:
         cells = [cell.ljust(width) if i < 2 else cell.rjust(width)
                  for i, (cell, width) in enumerate(zip(row, widths))]
         out.append("  ".join(cells).rstrip())

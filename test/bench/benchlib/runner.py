@@ -26,13 +26,25 @@ class Bench:
     runs: int = 3
     quick: bool = False
     timeout: int = 600
+    # further ones that contenders have made, by name
+    servers: dict = field(default_factory=dict)
 
     def size(self, full, quick):
         return quick if self.quick else full
 
     def watch(self, **others):
-        return Watch(self.server.postmaster(),
+        servers = [self.server, *self.servers.values()]
+        return Watch([server.postmaster() for server in servers],
                      {"blackhole": self.blackhole.pid, **others})
+
+    def runs_of(self, workload, contender):
+        """Those that take long are not run as often as the others."""
+        return min(self.runs, *(getattr(module, "MAX_RUNS", self.runs)
+                                for module in (workload, contender)))
+
+    def stop_servers(self):
+        for server in [*self.servers.values(), self.server]:
+            server.stop()
 
 
 @dataclass
@@ -75,6 +87,18 @@ def load_modules(folder):
         spec.loader.exec_module(module)
         modules.append(module)
     return sorted(modules, key=lambda module: module.ORDER)
+
+
+def pick(folder, wanted):
+    """Those of a folder with these names; all if "wanted" is None."""
+    modules = load_modules(folder)
+    known = [module.NAME for module in modules]
+    for name in wanted or []:
+        if name not in known:
+            raise BenchError(f"no such thing in {folder}: {name}; there are "
+                             f"{', '.join(known)}")
+    return [module for module in modules
+            if wanted is None or module.NAME in wanted]
 
 
 def check(contender, produced, drained):
@@ -134,21 +158,41 @@ def same_rows(results):
                              f"{key[0]}")
 
 
+def spilled(server, slot):
+    """What did not fit into the memory for decoding."""
+    for line in server.psql("SELECT spill_bytes, spill_count "
+                            "FROM pg_stat_replication_slots WHERE "
+                            f"slot_name = '{slot}' AND spill_count > 0"):
+        size, count = map(int, line.split("|"))
+        return {"spill_bytes": size, "spill_count": count}
+    return {}
+
+
+def slot_name(contender, run):
+    return f"bench_{contender.NAME}_{run}"
+
+
+def turns(bench, workload, contenders):
+    """First runs of all, then second runs, and so on."""
+    return [(run, contender) for run in range(1, bench.runs + 1)
+            for contender in contenders
+            if run <= bench.runs_of(workload, contender)]
+
+
 def drain_all(bench, workload, contenders, handles, produced, lsn):
     results = []
-    for run in range(1, bench.runs + 1):
-        for contender in contenders:
-            handle = handles[contender.NAME, run]
-            bench.blackhole.reset()
-            with bench.watch() as watch:
-                drained = contender.drain(bench, handle, lsn)
-            check(contender, produced, drained)
-            result = measurement(workload, contender, watch, drained,
-                                 produced, run)
-            results.append(result)
-            show(result)
-            contender.discard(bench, handle)
-            del handles[contender.NAME, run]
+    for run, contender in turns(bench, workload, contenders):
+        handle = handles[contender.NAME, run]
+        bench.blackhole.reset()
+        with bench.watch() as watch:
+            drained = contender.drain(bench, handle, lsn)
+        check(contender, produced, drained)
+        result = measurement(workload, contender, watch, drained, produced,
+                             run)
+        result.update(spilled(bench.server, slot_name(contender, run)))
+        results.append(result)
+        show(result)
+        contender.discard(bench, handle)
     same_rows(results)
     return results
 
@@ -156,12 +200,9 @@ def drain_all(bench, workload, contenders, handles, produced, lsn):
 def backlog(bench, workload, contenders):
     """The method described above, for one workload."""
     workload.setup(bench)
-    handles = {}
-    for run in range(1, bench.runs + 1):
-        for contender in contenders:
-            name = f"bench_{contender.NAME}_{run}"
-            handles[contender.NAME, run] = contender.prepare(
-                bench, workload, name)
+    handles = {(contender.NAME, run): contender.prepare(
+        bench, workload, slot_name(contender, run))
+        for run, contender in turns(bench, workload, contenders)}
     begin = time.time()
     produced = workload.produce(bench)
     lsn = bench.server.end_of_wal()
@@ -176,14 +217,28 @@ def show(result):
     cpu = ", ".join(f"{role} {value:.2f}" for role, value in
                     sorted(result["cpu_s"].items()))
     more = "".join(f", {name.replace('_', ' ')} {result[name]}" for name in
-                   ("rows_per_load", "p50_ms", "p99_ms", "wal_bytes")
-                   if name in result)
-    print(f"  {result['workload']:8} {result['contender']:12} "
+                   ("rows_per_load", "p50_ms", "p99_ms", "wal_bytes",
+                    "spill_bytes") if name in result)
+    print(f"  {result['workload']:8} {result['contender']:13} "
           f"{result['wall_s']:8.3f} s; cpu {cpu}{more}", flush=True)
+
+
+def present(bench, contenders):
+    """Those whose programs are there; what is missing is said."""
+    found = []
+    for contender in contenders:
+        reason = getattr(contender, "missing", lambda _: None)(bench.server)
+        if reason:
+            print(f"{contender.NAME} is left out: {reason}", flush=True)
+            continue
+        getattr(contender, "configure", lambda _: None)(bench.server)
+        found.append(contender)
+    return found
 
 
 def run_all(bench, workloads, contenders):
     results = []
+    contenders = present(bench, contenders)
     for workload in workloads:
         wanted = getattr(workload, "CONTENDERS", None)
         takers = [contender for contender in contenders

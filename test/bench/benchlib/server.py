@@ -5,6 +5,7 @@ import pwd
 import re
 import shutil
 import subprocess
+import time
 
 from . import BenchError
 
@@ -40,8 +41,11 @@ class Server:
     """Lives in 'base', a folder that is there already."""
 
     def __init__(self, pg_config_path, base, settings=None, fsync=True):
+        self.pg_config = pg_config_path
         self.bindir = pg_config(pg_config_path, "--bindir")
+        self.libdir = pg_config(pg_config_path, "--pkglibdir")
         self.version = pg_config(pg_config_path, "--version")
+        self.major = re.search(r"\d+", self.version)[0]
         self.fsync = fsync
         self.settings = settings or {}
         self.base = base
@@ -100,11 +104,14 @@ class Server:
             for name, value in self.settings.items():
                 quoted = str(value).replace("'", "''")
                 file.write(f"{name} = '{quoted}'\n")
+        self.launch()
+        self.run([self.program("createdb"), "--maintenance-db=postgres",
+                  "bench"])
+
+    def launch(self):
         self.run([self.program("pg_ctl"), "-D", self.data, "-w", "-t", "60",
                   "-l", self.log_path(), "start"])
         self.running = True
-        self.run([self.program("createdb"), "--maintenance-db=postgres",
-                  "bench"])
 
     def log_path(self):
         return os.path.join(self.base, "log")
@@ -138,6 +145,22 @@ class Server:
         lines = self.psql(statement, **more)
         return lines[0] if lines else None
 
+    def wait_until(self, condition, otherwise, timeout=30):
+        """Until a query answers "true"; else that is the error."""
+        deadline = time.monotonic() + timeout
+        while self.value(condition) != "t":
+            if time.monotonic() > deadline:
+                raise BenchError(otherwise)
+            time.sleep(0.05)
+
+    def definition(self, table):
+        """Statements that make the same table elsewhere."""
+        dump = self.run([self.program("pg_dump"), "--schema-only",
+                         "--no-publications", "-t", table, "bench"])
+        # newer releases put commands of psql around it
+        return ["\n".join(line for line in dump.splitlines()
+                          if not line.startswith(("\\", "--")))]
+
     def end_of_wal(self):
         """Flush all WAL there is; returns where it ends."""
         # a commit waits for the flush only if its transaction wrote something
@@ -157,3 +180,12 @@ class Server:
         except OSError:
             return ""
         return "".join(bad[-lines:])
+
+
+def second_server(first, name, settings):
+    """Another one beside it, of the same programs; it runs."""
+    base = os.path.join(first.base, name)
+    os.mkdir(base)
+    server = Server(first.pg_config, base, settings, fsync=first.fsync)
+    server.start()
+    return server

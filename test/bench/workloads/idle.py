@@ -53,3 +53,12 @@ def measure(bench, contenders):
         pipeline.stop()
         pipeline.drop()
     return results
+
+
+def report(middle):
+    for result in middle:
+        cpu = ", ".join(f"{role} {value * 1000:.0f} ms" for role, value in
+                        result["cpu_s"].items())
+        yield (f"Idle for {result['wall_s']} s: CPU {cpu}; "
+               f"{result['wal_bytes']} bytes of WAL written by the whole "
+               "server.")

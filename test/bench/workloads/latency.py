@@ -10,7 +10,7 @@ import glob
 import os
 import statistics
 
-from benchlib import BenchError, dbmazz, narrow
+from benchlib import BenchError, dbmazz, narrow, wal
 
 NAME = "latency"
 ORDER = 5
@@ -85,6 +85,7 @@ def once(bench, contender, pipeline, run):
     server.psql(f"TRUNCATE {TABLE}")
     bench.blackhole.reset()
     bench.blackhole.watch("id")
+    begin = server.end_of_wal()
     with bench.watch() as watch:
         server.run([server.program("pgbench"), "-n", "-M", "prepared",
                     "-c", str(CLIENTS), "-j", "2", "-R", str(RATE),
@@ -92,6 +93,8 @@ def once(bench, contender, pipeline, run):
                     "--log-prefix", "latency",
                     "-f", narrow.pgbench_script(server, TABLE)])
         pipeline.wait_for(server.end_of_wal())
+    written = wal.share(server, begin, server.end_of_wal(),
+                        dbmazz.wal_files(server))
     sent = committed(server, "latency")
     done, head = latencies(bench, sent)
     bench.blackhole.watch("")
@@ -101,6 +104,7 @@ def once(bench, contender, pipeline, run):
         "rows": len(sent), "wall_s": seconds + 1,
         "loads": bench.blackhole.stats()["loads"],
         **summary(done), **summary(head, "head_"),
+        **{f"own_wal_{name}": value for name, value in written.items()},
         "cpu_s": {role: round(cpu.get(role, 0), 4)
                   for role in contender.ROLES},
         "peak_rss_mb": {role: memory.get(role, {})
@@ -128,3 +132,21 @@ def measure(bench, contenders):
         pipeline.stop()
         pipeline.drop()
     return results
+
+
+def report(middle):
+    for result in middle:
+        seconds = result["wall_s"]
+        cpu = ", ".join(f"{role} {value:.2f}" for role, value in
+                        result["cpu_s"].items())
+        yield ("Latency from COMMIT's return in the client to the complete "
+               f"request at the target, 1000 transactions a second: "
+               f"p50 {result['p50_ms']:.2f} ms, p90 {result['p90_ms']:.2f} "
+               f"ms, p99 {result['p99_ms']:.2f} ms, worst "
+               f"{result['max_ms']:.1f} ms (to the head of that request: "
+               f"p50 {result['head_p50_ms']:.2f} ms, "
+               f"p99 {result['head_p99_ms']:.2f} ms); "
+               f"{result['rows'] / result['loads']:.1f} rows a load; CPU "
+               f"seconds in {seconds} s: {cpu}.")
+        yield ("WAL written by dbmazz meanwhile: "
+               + wal.sentence(result, seconds))

@@ -50,6 +50,8 @@ OBJS = $(CORE_OBJS) \
 	src/worker.o \
 	src/relation.o \
 	src/relation_collide.o \
+	src/relation_gone.o \
+	src/relation_targets.o \
 	src/relation_sets.o \
 	src/relation_now.o \
 	src/batcher_keys.o \

@@ -34,6 +34,7 @@ typedef struct Table
 	int			ncolumns;
 	DbmazzFastColumn *columns;	/* in the order of the Relation message */
 	MemoryContext cxt;			/* of the columns */
+	slist_node	node;			/* in DbmazzFastPath.forgotten, if it is */
 } Table;
 
 struct DbmazzFastPath
@@ -43,7 +44,9 @@ struct DbmazzFastPath
 	MemoryContext cxt;
 	HTAB	   *tables;
 	Table	   *last;			/* that was looked for; or NULL */
-	bool		forget_all;		/* a catalog has changed */
+	slist_head	forgotten;		/* of Table, to be removed */
+	HTAB	   *needed;			/* DbmazzFastNeed of all tables */
+	bool		forget_all;		/* something has changed that is needed */
 	bool		is_stale;		/* something has, since the last take */
 
 	/* pgoutput's messages for the change at hand */
@@ -67,6 +70,15 @@ static DbmazzFastPath *instance;
 /* ---- forgetting ---------------------------------------------------------- */
 
 static void
+forget(DbmazzFastPath *fast, Table *table)
+{
+	if (!table->is_known)
+		return;
+	table->is_known = false;
+	slist_push_head(&fast->forgotten, &table->node);
+}
+
+static void
 relation_changed(Datum arg, Oid relid)
 {
 	Table	   *table;
@@ -79,9 +91,10 @@ relation_changed(Datum arg, Oid relid)
 	}
 	table = hash_search(instance->tables, &relid, HASH_FIND, NULL);
 	if (table != NULL)
-		table->is_known = false;
+		forget(instance, table);
 }
 
+/* Whatever it is about: a publication, for example. */
 static void
 catalog_changed(Datum arg, int cacheid, uint32 hashvalue)
 {
@@ -89,16 +102,41 @@ catalog_changed(Datum arg, int cacheid, uint32 hashvalue)
 	instance->forget_all = true;
 }
 
+/*
+ * A schema, a type, a function.  Most are of no interest: each temporary table comes
+ * and goes with two types.
+ */
 static void
-make_tables(DbmazzFastPath *fast)
+row_changed(Datum arg, int cacheid, uint32 hashvalue)
+{
+	DbmazzFastNeed need = {cacheid, hashvalue};
+
+	instance->is_stale = true;
+	if (hashvalue == 0 ||		/* may be any of them */
+		hash_search(instance->needed, &need, HASH_FIND, NULL) != NULL)
+		instance->forget_all = true;
+}
+
+static HTAB *
+make_hash(DbmazzFastPath *fast, const char *name, Size keysize,
+		  Size entrysize)
 {
 	HASHCTL		ctl = {0};
 
-	ctl.keysize = sizeof(Oid);
-	ctl.entrysize = sizeof(Table);
+	ctl.keysize = keysize;
+	ctl.entrysize = entrysize;
 	ctl.hcxt = fast->cxt;
-	fast->tables = hash_create("dbmazz fast path", 64, &ctl,
-							   HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	return hash_create(name, 64, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+}
+
+static void
+make_tables(DbmazzFastPath *fast)
+{
+	fast->tables = make_hash(fast, "dbmazz fast path", sizeof(Oid),
+							 sizeof(Table));
+	fast->needed = make_hash(fast, "dbmazz fast path needs",
+							 sizeof(DbmazzFastNeed), sizeof(DbmazzFastNeed));
+	slist_init(&fast->forgotten);
 	fast->last = NULL;
 	fast->forget_all = false;
 }
@@ -107,11 +145,22 @@ make_tables(DbmazzFastPath *fast)
 static void
 forget_what_changed(DbmazzFastPath *fast)
 {
-	if (!fast->forget_all)
-		return;
-	hash_destroy(fast->tables);
-	MemoryContextReset(fast->cxt);	/* with the contexts of the columns */
-	make_tables(fast);
+	if (fast->forget_all)
+	{
+		hash_destroy(fast->tables);
+		hash_destroy(fast->needed);
+		MemoryContextReset(fast->cxt);	/* with the contexts of the columns */
+		make_tables(fast);
+	}
+	while (!slist_is_empty(&fast->forgotten))
+	{
+		slist_node *node = slist_pop_head_node(&fast->forgotten);
+		Table	   *table = slist_container(Table, node, node);
+
+		MemoryContextDelete(table->cxt);
+		hash_search(fast->tables, &table->relid, HASH_REMOVE, NULL);
+		fast->last = NULL;
+	}
 }
 
 DbmazzFastPath *
@@ -120,9 +169,9 @@ dbmazz_fastpath_create(MemoryContext parent, DbmazzRelations *relations,
 {
 	static const int caches[] = {
 		PUBLICATIONOID, PUBLICATIONREL, PUBLICATIONRELMAP,
-		PUBLICATIONNAMESPACE, PUBLICATIONNAMESPACEMAP, NAMESPACEOID, TYPEOID,
-		PROCOID
+		PUBLICATIONNAMESPACE, PUBLICATIONNAMESPACEMAP
 	};
+	static const int needed[] = {NAMESPACEOID, TYPEOID, PROCOID};
 	DbmazzFastPath *fast;
 
 	if (dbmazz_fast_path == DBMAZZ_FAST_PATH_OFF)
@@ -144,6 +193,8 @@ dbmazz_fastpath_create(MemoryContext parent, DbmazzRelations *relations,
 	CacheRegisterRelcacheCallback(relation_changed, (Datum) 0);
 	for (int i = 0; i < lengthof(caches); i++)
 		CacheRegisterSyscacheCallback(caches[i], catalog_changed, (Datum) 0);
+	for (int i = 0; i < lengthof(needed); i++)
+		CacheRegisterSyscacheCallback(needed[i], row_changed, (Datum) 0);
 	return fast;
 }
 
@@ -193,7 +244,8 @@ has_filter(const DbmazzFastPath *fast, Oid relid)
 
 /* Where the columns of the Relation message are in the tuple; false: not all are. */
 static bool
-find_columns(Table *table, const DbmazzRelation *rel, TupleDesc tupdesc)
+find_columns(DbmazzFastPath *fast, Table *table, const DbmazzRelation *rel,
+			 TupleDesc tupdesc)
 {
 	const DbmazzTableDesc *desc = rel->full.desc;
 	int			n = desc->ntable_columns - rel->naudit;
@@ -214,31 +266,34 @@ find_columns(Table *table, const DbmazzRelation *rel, TupleDesc tupdesc)
 		att = TupleDescAttr(tupdesc, col->attnum - 1);
 		if (att->attisdropped || att->atttypid != col->typid)
 			return false;
-		dbmazz_texts_column(&table->columns[col->source], att, table->cxt);
+		dbmazz_texts_column(&table->columns[col->source], att, table->cxt,
+							fast->needed);
 		nfound++;
 	}
 	return nfound == n;
 }
 
+/* A table that is new. */
 static void
 learn_table(DbmazzFastPath *fast, Table *table, Relation relation)
 {
-	Oid			relid = RelationGetRelid(relation);
-	DbmazzRelation *rel = dbmazz_relations_get(fast->relations, relid);
+	DbmazzRelation *rel = dbmazz_relations_get(fast->relations,
+											   table->relid);
 
-	if (table->cxt == NULL)
-		table->cxt = AllocSetContextCreate(fast->cxt,
-										   "dbmazz fast path table",
-										   ALLOCSET_SMALL_SIZES);
-	else
-		MemoryContextReset(table->cxt);
+	table->cxt = AllocSetContextCreate(fast->cxt, "dbmazz fast path table",
+									   ALLOCSET_SMALL_SIZES);
 	table->learned = 0;
 	table->is_known = true;
+	dbmazz_texts_need(fast->needed, NAMESPACEOID,
+					  relation->rd_rel->relnamespace);
 	table->is_plain = rel != NULL &&
 		relation->rd_rel->relkind == RELKIND_RELATION &&
 		!relation->rd_rel->relispartition &&
-		!has_filter(fast, relid) &&
-		find_columns(table, rel, RelationGetDescr(relation));
+		!has_filter(fast, table->relid) &&
+		find_columns(fast, table, rel, RelationGetDescr(relation));
+	/* what changes behind the look is not among the needed yet */
+	if (fast->is_stale)
+		forget(fast, table);
 }
 
 void
@@ -263,14 +318,14 @@ dbmazz_fastpath_learn(DbmazzFastPath *fast, Relation relation,
 		return;
 	table = hash_search(fast->tables, &relid, HASH_ENTER, &found);
 	if (!found)
-	{
-		table->is_known = false;
-		table->cxt = NULL;
-	}
-	if (!table->is_known)
 		learn_table(fast, table, relation);
-	if (table->is_plain)
-		table->learned |= bit_of(kind);
+	if (!table->is_known || !table->is_plain ||
+		(table->learned & bit_of(kind)) != 0)
+		return;
+	table->learned |= bit_of(kind);
+	ereport(DEBUG1,
+			(errmsg_internal("the fast path has learned \"%c\" of relation %u",
+							 kind, relid)));
 }
 
 /* ---- taking -------------------------------------------------------------- */

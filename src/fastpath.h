@@ -12,10 +12,11 @@
  *	  are all found in the tuple.
  *
  *	  What was learned is forgotten when anything changes that pgoutput itself
- *	  looks at (of a table: its description; of all: publications, schemas, types,
- *	  functions).  Decoding reports that at the right place of the WAL, also inside
- *	  of a transaction, and pgoutput forgets less than this does: so it sends a
- *	  Relation message again whenever one is needed.
+ *	  looks at: of one table, its description; of all, any publication, and those
+ *	  schemas, types and output functions that some table has.  Decoding reports
+ *	  that at the right place of the WAL, also inside of a transaction.  pgoutput
+ *	  forgets a table when that, a publication or a schema changes: so it sends a
+ *	  Relation message again whenever it says something new.
  *
  *	  With dbmazz.fast_path = verify everything goes through pgoutput, and every
  *	  change that was learned is compared with what it writes.

@@ -8,6 +8,7 @@
 #include "catalog/pg_attribute.h"
 #include "core/pgoutput.h"
 #include "fmgr.h"
+#include "utils/hsearch.h"
 
 /* How the text of a column's values is made. */
 typedef enum DbmazzFastKind
@@ -37,8 +38,18 @@ typedef struct DbmazzFastColumn
 	bool		is_varlena;
 	DbmazzFastKind kind;
 	Oid			output;
-	FmgrInfo	call;			/* DBMAZZ_FAST_CACHED */
+	FmgrInfo   *call;			/* DBMAZZ_FAST_CACHED */
 } DbmazzFastColumn;
+
+/*
+ * A row of a catalog that something was learned from, as invalidations name it; they
+ * are kept in a hash table without anything else.
+ */
+typedef struct DbmazzFastNeed
+{
+	int32		cache;			/* SysCacheIdentifier */
+	uint32		hash;
+} DbmazzFastNeed;
 
 /* Where the texts of one change are. */
 typedef struct DbmazzTexts
@@ -50,9 +61,16 @@ typedef struct DbmazzTexts
 
 extern void dbmazz_texts_init(DbmazzTexts *texts, MemoryContext parent);
 
-/* Find out how; reads catalogs.  'cxt' has to live as long as the column. */
+/*
+ * Find out how; reads catalogs, and adds what it has read there to 'needed'.  'cxt'
+ * has to live as long as the column.
+ */
 extern void dbmazz_texts_column(DbmazzFastColumn *column,
-								Form_pg_attribute att, MemoryContext cxt);
+								Form_pg_attribute att, MemoryContext cxt,
+								HTAB *needed);
+
+/* Add the row with this OID, of a cache that has OIDs as keys. */
+extern void dbmazz_texts_need(HTAB *needed, int cache, Oid oid);
 
 /* Set data and len of a value that is there.  May longjmp. */
 extern void dbmazz_texts_value(DbmazzTexts *texts, DbmazzFastColumn *column,

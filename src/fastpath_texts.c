@@ -19,6 +19,7 @@
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
@@ -42,12 +43,35 @@ dbmazz_texts_reset(DbmazzTexts *texts)
 	MemoryContextReset(texts->cxt);
 }
 
+void
+dbmazz_texts_need(HTAB *needed, int cache, Oid oid)
+{
+	DbmazzFastNeed need = {
+		cache, GetSysCacheHashValue1(cache, ObjectIdGetDatum(oid))
+	};
+
+	(void) hash_search(needed, &need, HASH_ENTER, NULL);
+}
+
+/* The output function of a type. */
+static Oid
+output_of(Oid typid, HTAB *needed)
+{
+	Oid			output;
+	bool		is_varlena;
+
+	dbmazz_texts_need(needed, TYPEOID, typid);
+	getTypeOutputInfo(typid, &output, &is_varlena);
+	dbmazz_texts_need(needed, PROCOID, output);
+	return output;
+}
+
 /*
  * Is the type, or are the elements of an array, a base type or an enum?  Domains
- * may be anywhere in between.
+ * may be anywhere in between; what they are of never changes.
  */
 static bool
-is_simple(Oid typid)
+is_simple(Oid typid, HTAB *needed)
 {
 	char		kind;
 
@@ -56,17 +80,19 @@ is_simple(Oid typid)
 		Oid			element;
 
 		typid = getBaseType(typid);
+		dbmazz_texts_need(needed, TYPEOID, typid);
 		element = get_element_type(typid);
 		if (!OidIsValid(element))
 			break;
 		typid = element;
+		(void) output_of(typid, needed);	/* which the array's calls */
 	}
 	kind = get_typtype(typid);
 	return kind == TYPTYPE_BASE || kind == TYPTYPE_ENUM;
 }
 
 static DbmazzFastKind
-kind_of(Oid output, Oid typid)
+kind_of(Oid output, Oid typid, HTAB *needed)
 {
 	static const struct
 	{
@@ -98,21 +124,21 @@ kind_of(Oid output, Oid typid)
 		if (known[i].output == output)
 			return known[i].kind;
 	}
-	return is_simple(typid) ? DBMAZZ_FAST_CACHED : DBMAZZ_FAST_CALL;
+	return is_simple(typid, needed) ? DBMAZZ_FAST_CACHED : DBMAZZ_FAST_CALL;
 }
 
 void
 dbmazz_texts_column(DbmazzFastColumn *column, Form_pg_attribute att,
-					MemoryContext cxt)
+					MemoryContext cxt, HTAB *needed)
 {
-	bool		is_varlena;
-
 	column->index = att->attnum - 1;
 	column->is_varlena = att->attlen == -1;
-	getTypeOutputInfo(att->atttypid, &column->output, &is_varlena);
-	column->kind = kind_of(column->output, att->atttypid);
-	if (column->kind == DBMAZZ_FAST_CACHED)
-		fmgr_info_cxt(column->output, &column->call, cxt);
+	column->output = output_of(att->atttypid, needed);
+	column->kind = kind_of(column->output, att->atttypid, needed);
+	if (column->kind != DBMAZZ_FAST_CACHED)
+		return;
+	column->call = MemoryContextAlloc(cxt, sizeof(FmgrInfo));
+	fmgr_info_cxt(column->output, column->call, cxt);
 }
 
 static void
@@ -225,7 +251,7 @@ dbmazz_texts_value(DbmazzTexts *texts, DbmazzFastColumn *column, Datum datum,
 	if (column->kind == DBMAZZ_FAST_TEXT)
 		take_bytes(datum, value);
 	else if (column->kind == DBMAZZ_FAST_CACHED)
-		take_output(OutputFunctionCall(&column->call, datum), value);
+		take_output(OutputFunctionCall(column->call, datum), value);
 	else if (column->kind == DBMAZZ_FAST_CALL)
 		take_output(OidOutputFunctionCall(column->output, datum), value);
 	else

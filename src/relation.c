@@ -42,7 +42,9 @@ dbmazz_relations_create(MemoryContext parent, Oid owner,
 	r->cxt = cxt;
 	r->owner = owner;
 	r->publication = MemoryContextStrdup(cxt, publication);
-	r->tables = tables;
+	r->scratch = AllocSetContextCreate(cxt, "dbmazz relation update",
+									   ALLOCSET_DEFAULT_SIZES);
+	dbmazz_relation_set_lanes(r, tables);
 	r->skipped = skipped;
 	r->stream_lsn = stream_lsn;
 	r->name_template = MemoryContextStrdup(cxt, dbmazz_table_name_template);
@@ -51,11 +53,9 @@ dbmazz_relations_create(MemoryContext parent, Oid owner,
 	r->soft_deletes = dbmazz_delete_mode == DBMAZZ_DELETE_SOFT;
 	r->change_log = dbmazz_change_log;
 	r->csv = csv;
-	r->maxall = 64;
-	r->all = MemoryContextAlloc(cxt, r->maxall * sizeof(*r->all));
-	dbmazz_relmap_init(&r->map,
-					   MemoryContextAllocZero(cxt, 128 * sizeof(DbmazzRelmapSlot)),
-					   128);
+	dbmazz_relation_make_room(r, &r->map);
+	dbmazz_relation_make_room(r, &r->targets);
+	dbmazz_relation_watch(r);
 	return r;
 }
 
@@ -149,24 +149,37 @@ add_text(StringInfo buf, const char *text)
 	return offset;
 }
 
+/*
+ * The attribute of that name, or NULL.  Messages have columns in the order of the
+ * table, so it is looked for behind the one that was found last, '*attnum'.
+ */
+static Form_pg_attribute
+find_attribute(TupleDesc tupdesc, const char *name, int *attnum)
+{
+	for (int i = 0; i < tupdesc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(tupdesc,
+											  (*attnum + i) % tupdesc->natts);
+
+		if (att->attisdropped || strcmp(NameStr(att->attname), name) != 0)
+			continue;
+		*attnum = att->attnum;
+		return att;
+	}
+	return NULL;
+}
+
 /* Fill a column from pgoutput's message and the catalog's attribute. */
 static void
 describe_column(DbmazzColumnDesc *col, const DbmazzRelationColumn *sent,
-				uint16 position, TupleDesc tupdesc, const Shape *shape)
+				uint16 position, Form_pg_attribute att, const Shape *shape)
 {
-	int			i;
-
 	MemSet(col, 0, sizeof(*col));
 	col->source = position;
 	col->typid = sent->typid;
 	col->typmod = sent->typmod;
-	for (i = 0; i < tupdesc->natts; i++)
+	if (att != NULL)
 	{
-		Form_pg_attribute att = TupleDescAttr(tupdesc, i);
-
-		if (att->attisdropped ||
-			strcmp(NameStr(att->attname), sent->name) != 0)
-			continue;
 		col->attnum = att->attnum;
 		if (att->attnotnull && !shape->has_gaps)
 			col->flags |= DBMAZZ_COLUMN_NOT_NULL;
@@ -174,7 +187,6 @@ describe_column(DbmazzColumnDesc *col, const DbmazzRelationColumn *sent,
 			col->flags |= DBMAZZ_COLUMN_KEY | DBMAZZ_COLUMN_NOT_NULL;
 		if (bms_is_member(att->attnum, shape->identity))
 			col->flags |= DBMAZZ_COLUMN_IDENTITY;
-		break;
 	}
 	col->basetypid = getBaseTypeAndTypmod(sent->typid, &col->typmod);
 	col->value_class = dbmazz_type_class(col->basetypid, col->typmod,
@@ -201,12 +213,14 @@ describe_columns(DbmazzColumnDesc *columns, StringInfo buf,
 {
 	int			n = parser->message.u.relation.ncolumns;
 	int			nkeys = 0;
+	int			attnum = 0;
 
 	for (int i = 0; i < n; i++)
 	{
 		const char *name = parser->columns[i].name;
 
-		describe_column(&columns[i], &parser->columns[i], i, tupdesc, shape);
+		describe_column(&columns[i], &parser->columns[i], i,
+						find_attribute(tupdesc, name, &attnum), shape);
 		columns[i].name = add_text(buf, dbmazz_to_utf8(name));
 		if (columns[i].flags & DBMAZZ_COLUMN_KEY)
 			nkeys++;
@@ -327,41 +341,14 @@ has_good_names(const DbmazzParser *parser)
 static void
 find_position(DbmazzRelations *r, DbmazzRelation *rel)
 {
-	ListCell   *lc;
+	const DbmazzTableRow *row = dbmazz_relation_lane(r, rel->target);
 
 	rel->from_lsn = r->stream_lsn;
-	foreach(lc, r->tables)
-	{
-		DbmazzTableRow *row = lfirst(lc);
-
-		if (strcmp(row->target, rel->target) != 0)
-			continue;
-		rel->stopped = row->stopped;
-		if (row->lsn != InvalidXLogRecPtr)
-			rel->from_lsn = row->lsn;
-	}
-}
-
-static void
-remember(DbmazzRelations *r, DbmazzRelation *rel)
-{
-	if (r->nall == r->maxall)
-	{
-		r->maxall *= 2;
-		r->all = repalloc(r->all, r->maxall * sizeof(*r->all));
-	}
-	r->all[r->nall++] = rel;
-	if (dbmazz_relmap_full(&r->map))
-	{
-		/* the same size will do if most of it are dropped tables */
-		bool		is_crowded = (uint32) r->nall > r->map.nslots / 4;
-		uint32		n = r->map.nslots * (is_crowded ? 2 : 1);
-
-		pfree(dbmazz_relmap_grow(&r->map,
-								 MemoryContextAllocZero(r->cxt, n * sizeof(DbmazzRelmapSlot)),
-								 n));
-	}
-	dbmazz_relmap_set(&r->map, rel->relid, rel);
+	if (row == NULL)
+		return;
+	rel->stopped = row->stopped;
+	if (row->lsn != InvalidXLogRecPtr)
+		rel->from_lsn = row->lsn;
 }
 
 /*
@@ -377,14 +364,6 @@ was_dropped(const DbmazzRelation *rel, const DbmazzRelation *successor)
 		!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(rel->relid));
 }
 
-static void
-forget(DbmazzRelations *r, DbmazzRelation *rel)
-{
-	dbmazz_relmap_set(&r->map, rel->relid, NULL);
-	MemoryContextDelete(rel->cxt);
-	pfree(rel);
-}
-
 /*
  * A table dropped and created again is the same lane: let the old one go first,
  * and forget it, for some tables are made anew every minute.
@@ -393,25 +372,72 @@ static void
 seal_namesakes(DbmazzRelations *r, DbmazzRelation *rel,
 			   DbmazzRelationFn before_replace, void *arg)
 {
-	int			n = 0;
-	int			i;
+	DbmazzRelation *other = dbmazz_relation_of_target(r, rel->target, NULL);
 
-	for (i = 0; i < r->nall; i++)
+	while (other != NULL)
 	{
-		DbmazzRelation *other = r->all[i];
+		DbmazzRelation *next = dbmazz_relation_of_target(r, rel->target,
+														 other);
 
-		if (other != rel && strcmp(other->target, rel->target) == 0)
+		if (other != rel)
 		{
 			before_replace(arg, other);
 			if (was_dropped(other, rel))
-			{
-				forget(r, other);
-				continue;
-			}
+				dbmazz_relation_forget(r, other);
 		}
-		r->all[n++] = other;
+		other = next;
 	}
-	r->nall = n;
+}
+
+/* An entry that has no description yet. */
+static DbmazzRelation *
+make_relation(DbmazzRelations *r, uint32 relid)
+{
+	DbmazzRelation *rel = MemoryContextAllocZero(r->cxt, sizeof(*rel));
+
+	rel->owner = r;
+	rel->relid = relid;
+	rel->sealed_head = DBMAZZ_NO_SEGMENT;
+	dbmazz_relation_make_room(r, &r->map);
+	dbmazz_relmap_set(&r->map, relid, rel);
+	return rel;
+}
+
+/* Take over a new description, made in memory that is about to be reset. */
+static void
+replace(DbmazzRelations *r, DbmazzRelation *rel, const DbmazzTableDesc *desc,
+		const Shape *shape, const char *schema, const char *table)
+{
+	MemoryContext old;
+
+	rel->cxt = AllocSetContextCreate(r->cxt, "dbmazz relation",
+									 ALLOCSET_SMALL_SIZES);
+	old = MemoryContextSwitchTo(rel->cxt);
+	rel->full.desc = palloc(desc->size);
+	memcpy(rel->full.desc, desc, desc->size);
+	rel->full.desc->generation = ++r->generation;
+	rel->schema = pstrdup(schema);
+	rel->table = pstrdup(table);
+	dbmazz_relation_set_target(r, rel,
+							   pstrdup(dbmazz_desc_text(desc, desc->target)));
+	rel->skip = strcmp(schema, "dbmazz") == 0;
+	rel->full.plan = dbmazz_relation_plan(r, rel->full.desc);
+	rel->full.open = NULL;
+	rel->reread = rel->full;
+	if (desc->flags & DBMAZZ_TABLE_CSV)
+	{
+		rel->reread.desc = palloc(desc->size);
+		memcpy(rel->reread.desc, rel->full.desc, desc->size);
+		rel->reread.desc->flags &= ~DBMAZZ_TABLE_CSV;
+	}
+	rel->partial = NULL;
+	rel->npartial = 0;
+	rel->naudit = shape->naudit;
+	rel->is_log = shape->is_log;
+	rel->problem = shape->problem;
+	rel->old_problem = shape->old_problem;
+	rel->hint = shape->hint;
+	MemoryContextSwitchTo(old);
 }
 
 DbmazzRelation *
@@ -421,11 +447,9 @@ dbmazz_relations_update(DbmazzRelations *relations, const DbmazzParser *parser,
 {
 	uint32		relid = parser->message.u.relation.relid;
 	const char *schema = parser->message.u.relation.schema;
+	const char *table = parser->message.u.relation.table;
 	DbmazzRelation *rel = dbmazz_relations_get(relations, relid);
-	MemoryContext cxt = AllocSetContextCreate(relations->cxt,
-											  "dbmazz relation",
-											  ALLOCSET_SMALL_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(cxt);
+	MemoryContext old = MemoryContextSwitchTo(relations->scratch);
 	Relation	heap = RelationIdGetRelation(relid);
 	Shape		shape;
 	DbmazzTableDesc *desc;
@@ -436,8 +460,7 @@ dbmazz_relations_update(DbmazzRelations *relations, const DbmazzParser *parser,
 	if (schema[0] == '\0')
 		schema = "pg_catalog";
 	target = dbmazz_to_utf8(dbmazz_guc_target_name(relations->name_template,
-												   schema,
-												   parser->message.u.relation.table));
+												   schema, table));
 	find_shape(relations, heap, &shape);
 	desc = describe(relations, parser, schema, target,
 					RelationGetDescr(heap), &shape);
@@ -454,56 +477,35 @@ dbmazz_relations_update(DbmazzRelations *relations, const DbmazzParser *parser,
 	if (dbmazz_desc_privilege(desc, relations->owner) != DBMAZZ_MAY_READ)
 		desc->flags |= DBMAZZ_TABLE_UNREADABLE;
 
-	if (rel != NULL && dbmazz_desc_same(rel->full.desc, desc))
+	if (rel == NULL || !dbmazz_desc_same(rel->full.desc, desc))
 	{
-		rel->seen_lsn = final_lsn;
-		MemoryContextSwitchTo(old);
-		MemoryContextDelete(cxt);
-		return rel;
-	}
-	if (rel != NULL)
-	{
-		before_replace(arg, rel);
-		/* with another target it is in another lane, which has not stopped */
-		if (strcmp(rel->target, target) != 0)
-			rel->stopped = false;
-		MemoryContextDelete(rel->cxt);
-	}
-	else
-	{
-		rel = MemoryContextAllocZero(relations->cxt, sizeof(*rel));
-		rel->owner = relations;
-		rel->relid = relid;
-		rel->sealed_head = DBMAZZ_NO_SEGMENT;
-		remember(relations, rel);
-	}
+		MemoryContext before = NULL;
 
-	desc->generation = ++relations->generation;
-	rel->cxt = cxt;
-	rel->schema = pstrdup(schema);
-	rel->table = pstrdup(parser->message.u.relation.table);
-	rel->target = target;
-	rel->skip = strcmp(schema, "dbmazz") == 0;
-	rel->full.desc = desc;
-	rel->full.plan = dbmazz_relation_plan(relations, desc);
-	rel->full.open = NULL;
-	rel->reread = rel->full;
-	rel->reread.desc = palloc(desc->size);
-	memcpy(rel->reread.desc, desc, desc->size);
-	rel->reread.desc->flags &= ~DBMAZZ_TABLE_CSV;
-	rel->partial = NULL;
-	rel->npartial = 0;
-	rel->naudit = shape.naudit;
-	rel->is_log = shape.is_log;
-	rel->problem = shape.problem;
-	rel->old_problem = shape.old_problem;
-	rel->hint = shape.hint;
+		if (rel != NULL)
+		{
+			before_replace(arg, rel);
+			/* with another target it is in another lane, which has not stopped */
+			if (strcmp(rel->target, target) != 0)
+				rel->stopped = false;
+			before = rel->cxt;
+		}
+		else
+		{
+			dbmazz_relation_forget_dropped(relations, lsn);
+			rel = make_relation(relations, relid);
+		}
+		replace(relations, rel, desc, &shape, schema, table);
+		if (before != NULL)
+			MemoryContextDelete(before);
+		rel->seen_lsn = final_lsn;
+		rel->collides = dbmazz_relation_collides(relations, rel, lsn);
+		rel->has_skipped = dbmazz_relation_has_skipped(relations, rel);
+		if (!rel->stopped)
+			find_position(relations, rel);
+		seal_namesakes(relations, rel, before_replace, arg);
+	}
 	rel->seen_lsn = final_lsn;
-	rel->collides = dbmazz_relation_collides(relations, rel, lsn);
-	rel->has_skipped = dbmazz_relation_has_skipped(relations, rel);
-	if (!rel->stopped)
-		find_position(relations, rel);
 	MemoryContextSwitchTo(old);
-	seal_namesakes(relations, rel, before_replace, arg);
+	MemoryContextReset(relations->scratch);
 	return rel;
 }

@@ -13,6 +13,7 @@
 #include "access/xlogdefs.h"
 #include "core/rowplan.h"
 #include "core/pgoutput.h"
+#include "lib/ilist.h"
 #include "nodes/pg_list.h"
 
 struct DbmazzOpenBatch;
@@ -35,6 +36,7 @@ typedef struct DbmazzRelation
 	char	   *schema;			/* as the catalogs have them; the description */
 	char	   *table;			/* has UTF-8 */
 	char	   *target;			/* UTF-8 */
+	struct DbmazzRelation *next_of_target;	/* see relation_private.h */
 	bool		skip;			/* one of our own tables */
 	bool		stopped;		/* the table has stopped: drop its changes */
 	XLogRecPtr	from_lsn;		/* drop transactions that committed before */
@@ -54,6 +56,8 @@ typedef struct DbmazzRelation
 	const char *hint;			/* what helps against these two */
 	bool		has_skipped;	/* some of its rows are not to be sent */
 	bool		collides;		/* another table has the same target */
+	bool		is_suspect;		/* may have been dropped; see relation_gone.c */
+	slist_node	suspect;
 
 	/* the batcher's */
 	uint32		sealed_head;	/* the last sealed batch of the table, and its */

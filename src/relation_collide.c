@@ -78,36 +78,26 @@ has_target_of(const DbmazzRelations *r, Oid relid, const DbmazzRelation *rel)
 static bool
 collides_with_lane(const DbmazzRelations *r, const DbmazzRelation *rel)
 {
-	ListCell   *lc;
+	const DbmazzTableRow *row = dbmazz_relation_lane(r, rel->target);
 
-	foreach(lc, r->tables)
-	{
-		const DbmazzTableRow *row = lfirst(lc);
-
-		if (row->relid != rel->relid &&
-			strcmp(row->target, rel->target) == 0 &&
-			has_target_of(r, row->relid, rel))
-			return true;
-	}
-	return false;
+	return row != NULL && row->relid != rel->relid &&
+		has_target_of(r, row->relid, rel);
 }
 
 bool
 dbmazz_relation_collides(const DbmazzRelations *r, const DbmazzRelation *rel,
 						 XLogRecPtr lsn)
 {
-	int			i;
+	const DbmazzRelation *other = NULL;
 
 	if (rel->skip)
 		return false;
-	for (i = 0; i < r->nall; i++)
+	while ((other = dbmazz_relation_of_target(r, rel->target, other)) != NULL)
 	{
-		const DbmazzRelation *other = r->all[i];
 		bool		is_newer = other->seen_lsn > lsn &&
 			other->seen_lsn != rel->seen_lsn;
 
 		if (other != rel && !other->skip &&
-			strcmp(other->target, rel->target) == 0 &&
 			(is_newer || has_target_of(r, other->relid, rel)))
 			return true;
 	}

@@ -115,7 +115,7 @@ dbmazz_shipper_create(DbmazzPipeline *p, const DbmazzPipelineRow *row,
 		if (lane->decision.taken)
 			dbmazz_lane_set_to_work(s, lane);
 		lane->stopped = table->stopped;
-		lane->own_lsn = table->lsn;
+		dbmazz_lane_set_position(s, lane, table->lsn);
 		if (table->stopped)
 			pg_atomic_fetch_add_u32(&p->tables_stopped, 1);
 	}
@@ -174,12 +174,22 @@ dbmazz_shipper_shipped_lsn(const DbmazzShipper *shipper)
 	return shipper->shipped_lsn;
 }
 
+void
+dbmazz_lane_set_position(DbmazzShipper *s, Lane *lane, XLogRecPtr lsn)
+{
+	lane->own_lsn = lsn;
+	s->floor_is_known = false;
+}
+
 XLogRecPtr
-dbmazz_shipper_tables_floor(const DbmazzShipper *shipper)
+dbmazz_shipper_tables_floor(DbmazzShipper *shipper)
 {
 	XLogRecPtr	floor = InvalidXLogRecPtr;
 	uint32		i;
 
+	/* asked for at every step, and there may be very many lanes */
+	if (shipper->floor_is_known)
+		return shipper->floor;
 	for (i = 0; i < shipper->nlanes; i++)
 	{
 		XLogRecPtr	lsn = shipper->by_index[i]->own_lsn;
@@ -188,6 +198,8 @@ dbmazz_shipper_tables_floor(const DbmazzShipper *shipper)
 			(floor == InvalidXLogRecPtr || lsn < floor))
 			floor = lsn;
 	}
+	shipper->floor = floor;
+	shipper->floor_is_known = true;
 	return floor;
 }
 
@@ -207,7 +219,7 @@ dbmazz_shipper_caught_up(DbmazzShipper *shipper)
 			dbmazz_worker_begin();
 		begun = true;
 		dbmazz_catalog_table_caught_up(shipper->id, lane->target);
-		lane->own_lsn = InvalidXLogRecPtr;
+		dbmazz_lane_set_position(shipper, lane, InvalidXLogRecPtr);
 	}
 	if (begun)
 		dbmazz_worker_commit();

@@ -64,7 +64,7 @@ extern XLogRecPtr dbmazz_shipper_shipped_lsn(const DbmazzShipper *shipper);
 extern void dbmazz_shipper_replay(DbmazzShipper *shipper);
 
 /* The smallest position of a table that has one of its own, or Invalid. */
-extern XLogRecPtr dbmazz_shipper_tables_floor(const DbmazzShipper *shipper);
+extern XLogRecPtr dbmazz_shipper_tables_floor(DbmazzShipper *shipper);
 
 /*
  * The stream has reached the point where the other tables began: tables that

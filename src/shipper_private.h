@@ -189,6 +189,8 @@ struct DbmazzShipper
 	int			nfailing;		/* lanes whose last attempt failed */
 	uint64		serial;
 	XLogRecPtr	shipped_lsn;
+	XLogRecPtr	floor;			/* smallest position that a lane has of its own, */
+	bool		floor_is_known; /* if this is set */
 	uint64	   *slots;			/* scratch of dbmazz_dedup() */
 	uint32		nslots;
 	uint32		reread_segments;	/* that the portions of all lanes take */
@@ -203,6 +205,10 @@ extern Lane *dbmazz_shipper_lane(DbmazzShipper *s, const char *target);
 /* Rows of this table go through the lane now. */
 extern void dbmazz_shipper_set_source(DbmazzShipper *s, Lane *lane,
 									  const DbmazzTableDesc *desc);
+
+/* The lane has a position of its own, or (Invalid) none. */
+extern void dbmazz_lane_set_position(DbmazzShipper *s, Lane *lane,
+									 XLogRecPtr lsn);
 
 /* The lane is driven from now on, until it has no work. */
 extern void dbmazz_lane_set_to_work(DbmazzShipper *s, Lane *lane);

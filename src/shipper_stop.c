@@ -53,7 +53,7 @@ dbmazz_lane_stop(DbmazzShipper *s, Lane *lane, const DbmazzError *error,
 	dbmazz_worker_commit();
 	DBMAZZ_DEBUG_POINT("table_stopped");
 	lane->stopped = true;
-	lane->own_lsn = lsn;
+	dbmazz_lane_set_position(s, lane, lsn);
 	pg_atomic_fetch_add_u32(&s->p->tables_stopped, 1);
 	show_error(s->p, error, row != NULL);
 	dbmazz_report(WARNING, ERRCODE_DATA_EXCEPTION,

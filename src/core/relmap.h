@@ -5,6 +5,9 @@
  * NOTES
  *	  Open addressing over memory that the caller gives; when more than half is
  *	  in use, the caller brings a larger piece and the map moves over.
+ *
+ *	  Any number but 0 will do instead of an OID, such as a name's hash, where the
+ *	  entry is the first of those that have it.
  */
 #ifndef DBMAZZ_RELMAP_H
 #define DBMAZZ_RELMAP_H

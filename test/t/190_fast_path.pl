@@ -10,7 +10,7 @@ use Test::More;
 use dbmazz::Load qw(break_at clear_breaks wait_until);
 use dbmazz::Stream;
 
-my @tables = qw(items whole narrow);
+my @tables = qw(items whole narrow typed);
 
 my ($node, $target) = start_stream(
 	sql => <<~'SQL',
@@ -24,6 +24,7 @@ my ($node, $target) = start_stream(
 		ALTER TABLE whole REPLICA IDENTITY FULL;
 		CREATE TABLE narrow (id int PRIMARY KEY, a int, b text, c text);
 		ALTER TABLE narrow ALTER c SET STORAGE EXTERNAL;
+		CREATE TABLE typed (id int PRIMARY KEY, m mood, p price, ms mood[], ps price[], pr pair, prs pair[], r int4range);
 
 		-- any value of the type, with a bias to small ones
 		CREATE FUNCTION item(i int) RETURNS items LANGUAGE sql AS $$
@@ -133,6 +134,7 @@ my @ddl = (
 	'ALTER TABLE narrow ALTER c SET STORAGE PLAIN; ALTER TABLE narrow ALTER c SET STORAGE EXTERNAL',
 	q(ALTER TYPE mood ADD VALUE 'new'),
 	'CREATE TEMP TABLE t (a int); DROP TABLE t',
+	'ALTER SCHEMA public RENAME TO other; ALTER SCHEMA other RENAME TO public',
 	q(ALTER PUBLICATION dbmazz_pub SET (publish = 'insert, update, delete, truncate')));
 
 sub change_rows
@@ -168,6 +170,103 @@ for my $mode (qw(verify on))
 	next if $mode eq 'verify';
 	same_rows($node, $target, 'narrow');
 }
+
+# ---- types -----------------------------------------------------------------------------------------
+
+# Each leaves the values as they were, or of the same number; "@" are changes of rows.
+my @type_ddl = (
+	'CREATE TEMP TABLE t (m mood, p price, x pair, a int[]); @ DROP TABLE t; @',
+	'ALTER TYPE mood RENAME TO feeling; ALTER TYPE feeling RENAME TO mood; @',
+	q(ALTER TYPE mood RENAME VALUE 'sad' TO 'blue'; @ ALTER TYPE mood RENAME VALUE 'blue' TO 'sad'; @),
+	q(BEGIN; @ ALTER TYPE mood RENAME VALUE 'sad' TO 'blue'; @ ALTER TYPE mood RENAME VALUE 'blue' TO 'sad'; @ COMMIT; @),
+	q(BEGIN; @ SAVEPOINT s; ALTER TYPE mood RENAME VALUE 'sad' TO 'blue'; @ ROLLBACK TO s; @ COMMIT; @),
+	'ALTER DOMAIN price ADD CONSTRAINT k CHECK (VALUE < 1e7) NOT VALID; @ ALTER DOMAIN price SET DEFAULT 3; @
+		ALTER DOMAIN price DROP DEFAULT; ALTER DOMAIN price DROP CONSTRAINT k; @',
+	'ALTER TYPE pair RENAME ATTRIBUTE a TO aa CASCADE; @ ALTER TYPE pair RENAME ATTRIBUTE aa TO a CASCADE; @',
+	'CREATE TYPE pair2 AS (a int, b text); CREATE DOMAIN price2 AS price; ALTER TABLE typed ALTER p TYPE price2; @
+		ALTER TABLE typed ALTER p TYPE price; @ DROP DOMAIN price2; DROP TYPE pair2; @',
+	'CREATE SCHEMA another; SET search_path = public, another;
+		ALTER TYPE mood SET SCHEMA another; @ ALTER TYPE another.mood SET SCHEMA public; DROP SCHEMA another; @');
+
+sub change_typed
+{
+	my ($round) = @_;
+	# labels by their number, for names change
+	my $mood = 'enum_range(NULL::mood)';
+	return <<~"SQL";
+		INSERT INTO typed SELECT g, ($mood)[1 + g % 3], g, $mood, ARRAY[g, NULL]::price[], ROW(g, 'x')::pair,
+			ARRAY[ROW(g, 'y')::pair], int4range(g, g + 5) FROM generate_series($round * 10, $round * 10 + 9) g;
+		UPDATE typed SET p = p + 1, m = ($mood)[1 + id % 2] WHERE id % 3 = 0;
+		DELETE FROM typed WHERE id % 7 = 0;
+		SQL
+}
+
+for my $mode (qw(verify on))
+{
+	my $round = 0;
+
+	set_mode($mode);
+	query($node, 'DELETE FROM typed');
+	query($node, change_typed($round++));
+	for my $ddl (@type_ddl)
+	{
+		(my $sql = $ddl) =~ s/@/change_typed($round++)/ge;
+		query($node, $sql);
+	}
+	# what was written under another name of the label has that at the target
+	query($node, 'UPDATE typed SET p = -p');
+	same_rows($node, $target, 'typed');
+}
+
+# ---- what is kept ------------------------------------------------------------------------------------
+
+$node->append_conf('postgresql.conf', "log_min_messages = debug1\n");
+$node->reload;
+set_mode('on');
+
+# How often something was learned while these ran; the rows have arrived.
+sub learned
+{
+	my ($sql) = @_;
+	my $offset = -s $node->logfile;
+
+	query($node, $sql);
+	arrived($node);
+	my @lines = PostgreSQL::Test::Utils::slurp_file($node->logfile, $offset) =~ /the fast path has learned/g;
+	return scalar @lines;
+}
+
+my $some = 'UPDATE narrow SET a = a + 1; UPDATE typed SET p = p + 1; UPDATE items SET i4 = 7;';
+learned($some);
+is(learned($some), 0, 'what was learned is kept');
+is(learned(<<~"SQL"), 0, 'also where others make and drop tables, types, schemas and functions');
+	$some
+	DO \$\$ BEGIN
+		FOR i IN 1..200 LOOP
+			EXECUTE format('CREATE TEMP TABLE t%s (a int PRIMARY KEY, m mood, x pair, b text)', i);
+			EXECUTE format('INSERT INTO t%s VALUES (1)', i);
+			UPDATE narrow SET a = -a WHERE id % 10 = i % 10;
+			EXECUTE format('DROP TABLE t%s', i);
+			COMMIT;
+		END LOOP;
+	END \$\$;
+	CREATE SCHEMA another CREATE TABLE plain (a int);
+	CREATE TYPE another.kind AS ENUM ('x');
+	$some
+	ALTER TYPE another.kind ADD VALUE 'y';
+	CREATE FUNCTION another.one() RETURNS int LANGUAGE sql AS 'SELECT 1';
+	$some
+	ALTER SCHEMA another RENAME TO different;
+	DROP SCHEMA different CASCADE;
+	$some
+	SQL
+is(learned("ALTER TABLE narrow REPLICA IDENTITY FULL; $some ALTER TABLE narrow REPLICA IDENTITY DEFAULT; $some"), 2,
+	'a table that changes is learned anew, and no other');
+cmp_ok(learned("ALTER TYPE mood RENAME TO feeling; $some ALTER TYPE feeling RENAME TO mood; $some"), '>=', 2,
+	'so is what has a type that changes');
+cmp_ok(learned("ALTER SCHEMA public RENAME TO other; ALTER SCHEMA other RENAME TO public; $some"), '>=', 3,
+	'and what is in a schema that changes');
+same_rows($node, $target, 'narrow', 'typed');
 
 # ---- an end ---------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/bytes.h"
 #include "sinks/starrocks/job.h"
 
 #define MAX_AGE_MS		5000
@@ -101,6 +102,7 @@ void
 dbmazz_sr_cache_store(DbmazzSr *sr, const char *name, DbmazzSrSchema *schema)
 {
 	DbmazzSrTarget *target = *find(sr, name);
+	DbmazzSrTarget **link;
 
 	if (target != NULL && dbmazz_sr_schema_equal(target->schema, schema))
 	{
@@ -120,8 +122,9 @@ dbmazz_sr_cache_store(DbmazzSr *sr, const char *name, DbmazzSrSchema *schema)
 	}
 	target->schema = schema;
 	target->read_at_ms = dbmazz_http_now_ms();
-	target->next = sr->targets;
-	sr->targets = target;
+	link = find(sr, name);
+	target->next = *link;
+	*link = target;
 }
 
 DbmazzSrPlan *
@@ -170,15 +173,21 @@ dbmazz_sr_cache_forget(DbmazzSr *sr, const char *name)
 void
 dbmazz_sr_cache_clear(DbmazzSr *sr)
 {
-	while (sr->targets != NULL)
-		dbmazz_sr_cache_forget(sr, sr->targets->name);
+	int			i;
+
+	for (i = 0; i < DBMAZZ_SR_BUCKETS; i++)
+	{
+		while (sr->targets[i] != NULL)
+			dbmazz_sr_cache_forget(sr, sr->targets[i]->name);
+	}
 }
 
-/* The link to the target's entry, or the one at the end of the list. */
+/* The link to the target's entry, or the one at the end of its list. */
 static DbmazzSrTarget **
 find(DbmazzSr *sr, const char *name)
 {
-	DbmazzSrTarget **link = &sr->targets;
+	uint64_t	hash = dbmazz_hash(name, strlen(name), 0);
+	DbmazzSrTarget **link = &sr->targets[hash % DBMAZZ_SR_BUCKETS];
 
 	while (*link != NULL && strcmp((*link)->name, name) != 0)
 		link = &(*link)->next;

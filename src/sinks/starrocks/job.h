@@ -70,6 +70,9 @@ typedef enum DbmazzSrStep
 #define DBMAZZ_SR_MAX_REFUSED	64
 #define DBMAZZ_SR_MAX_KILLS		16	/* sessions to be ended in one look */
 
+/* Lists of targets, by the hash of the name. */
+#define DBMAZZ_SR_BUCKETS		1024
+
 /* Addresses of a name, and some that it had when a TRUNCATE was sent. */
 #define DBMAZZ_SR_MAX_ADDRESSES	(DBMAZZ_HTTP_ADDRESSES + 4)
 
@@ -86,7 +89,7 @@ struct DbmazzSr
 	DbmazzHttp *http;			/* NULL where only render() is used */
 	DbmazzSrConfig *config;		/* for the next requests */
 	int			frontend;		/* the one that answered last */
-	DbmazzSrTarget *targets;	/* private to cache.c */
+	DbmazzSrTarget *targets[DBMAZZ_SR_BUCKETS]; /* private to cache.c */
 	DbmazzSrJob *jobs;			/* under way */
 	DbmazzSrJob *finished;		/* completion not yet handed out, in order */
 	uint64_t	refused[DBMAZZ_SR_MAX_REFUSED]; /* there was no memory for */

@@ -253,6 +253,9 @@ class World:
             with self.connect() as connection:
                 self.start_pipeline(connection)
             return True
+        except psycopg.errors.ObjectInUse:
+            self.stopped = False            # it runs: a crash came before the stop was committed
+            return True
         except psycopg.Error:
             return False
 

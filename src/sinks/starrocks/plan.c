@@ -45,8 +45,9 @@ static bool check_types(const DbmazzTableDesc *desc,
 static bool check_unfilled(const DbmazzTableDesc *desc,
 						   const DbmazzSrSchema *schema,
 						   const char *database, DbmazzError *err);
-static uint64_t identity(const DbmazzTableDesc *desc,
-						 const DbmazzSrSchema *schema);
+static void set_numbers(DbmazzSrPlan *plan, const DbmazzTableDesc *desc,
+						const DbmazzSrSchema *schema);
+static bool is_same_number(double a, double b, double unknown);
 static const DbmazzColumnDesc *find_source(const DbmazzTableDesc *desc,
 										   const char *name);
 static const char *find_other_case(const DbmazzSrSchema *schema,
@@ -79,7 +80,7 @@ dbmazz_sr_plan_create(const DbmazzTableDesc *desc,
 		return NULL;
 	write_columns(&columns, desc, schema);
 	write_tail(&tail, desc, schema);
-	plan = calloc(1, sizeof(*plan));
+	plan = calloc(1, sizeof(*plan) + desc->ncolumns * sizeof(double));
 	if (plan == NULL || columns.failed || tail.failed)
 	{
 		dbmazz_error_set(err, DBMAZZ_ERR_NO_SPACE, 0, "out of memory");
@@ -90,7 +91,7 @@ dbmazz_sr_plan_create(const DbmazzTableDesc *desc,
 	}
 	plan->refs = 1;
 	plan->key = dbmazz_sr_plan_key(desc);
-	plan->identity = identity(desc, schema);
+	set_numbers(plan, desc, schema);
 	plan->columns = columns.data;
 	plan->delete_tail = tail.data;
 	plan->delete_tail_len = tail.len;
@@ -100,8 +101,17 @@ dbmazz_sr_plan_create(const DbmazzTableDesc *desc,
 bool
 dbmazz_sr_plan_equal(const DbmazzSrPlan *a, const DbmazzSrPlan *b)
 {
-	return strcmp(a->columns, b->columns) == 0 &&
-		(a->identity == b->identity || a->identity == 0 || b->identity == 0);
+	int			i;
+
+	if (strcmp(a->columns, b->columns) != 0 ||
+		!is_same_number(a->number, b->number, 0))
+		return false;
+	for (i = 0; i < a->nnumbers && i < b->nnumbers; i++)
+	{
+		if (!is_same_number(a->numbers[i], b->numbers[i], -1))
+			return false;
+	}
+	return true;
 }
 
 void
@@ -355,25 +365,26 @@ check_unfilled(const DbmazzTableDesc *desc, const DbmazzSrSchema *schema,
 	return true;
 }
 
-static uint64_t
-identity(const DbmazzTableDesc *desc, const DbmazzSrSchema *schema)
+static void
+set_numbers(DbmazzSrPlan *plan, const DbmazzTableDesc *desc,
+			const DbmazzSrSchema *schema)
 {
-	uint64_t	hash;
 	int			i;
 
-	if (schema->number == 0)
-		return 0;
-	hash = dbmazz_hash((const char *) &schema->number,
-					   sizeof(schema->number), 0);
+	plan->number = schema->number;
+	plan->nnumbers = desc->ncolumns;
 	for (i = 0; i < desc->ncolumns; i++)
 	{
 		const char *name = dbmazz_desc_text(desc, desc->columns[i].name);
-		const DbmazzSrColumn *column = dbmazz_sr_schema_find(schema, name);
 
-		hash = dbmazz_hash((const char *) &column->number,
-						   sizeof(column->number), hash);
+		plan->numbers[i] = dbmazz_sr_schema_find(schema, name)->number;
 	}
-	return hash != 0 ? hash : 1;
+}
+
+static bool
+is_same_number(double a, double b, double unknown)
+{
+	return a == b || a == unknown || b == unknown;
 }
 
 static const DbmazzColumnDesc *

@@ -14,11 +14,13 @@ typedef struct DbmazzSrPlan
 {
 	int			refs;
 	uint64_t	key;			/* hash of the description */
-	uint64_t	identity;		/* of the target and of these columns of it; 0: not
-								 * known */
 	char	   *columns;		/* value of the header "columns" */
 	char	   *delete_tail;	/* see body.h */
 	size_t		delete_tail_len;
+	double		number;			/* of the target, and of each of these columns; as
+								 * in DbmazzSrSchema */
+	int			nnumbers;
+	double		numbers[];
 } DbmazzSrPlan;
 
 extern uint64_t dbmazz_sr_plan_key(const DbmazzTableDesc *desc);
@@ -35,7 +37,8 @@ extern DbmazzSrPlan *dbmazz_sr_plan_create(const DbmazzTableDesc *desc,
 /*
  * Of two plans for one description: do both send the same to the same columns?
  * One that was dropped in between and added again is another one, where the
- * server tells.
+ * server tells.  A number that one of the two does not know says nothing: of
+ * frontends of several versions, one may tell it and another one not.
  */
 extern bool dbmazz_sr_plan_equal(const DbmazzSrPlan *a, const DbmazzSrPlan *b);
 

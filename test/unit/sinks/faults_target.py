@@ -116,6 +116,33 @@ def test_column_added_again():
         again(drive.load("h"))
 
 
+def test_frontends_of_several_versions():
+    """Behind one address; one of them does not tell the numbers of columns."""
+    with StarRocks() as sr, Drive(**sr.options()) as drive:
+        numbered(sr)
+        give = sr.schema
+
+        def older(request):
+            columns = [{k: v for k, v in c.items() if k != "uniqueId"}
+                       for c in sr.columns]
+            request.reply({"status": "OK", "result": {
+                "id": sr.table, "columns": columns, "keysType": "PRIMARY_KEYS"}})
+
+        drive.table()
+        drive.rows(2)
+        for i, way in enumerate((older, give, older, give)):
+            meanwhile(sr, lambda w=way: setattr(sr, "schema", w))
+            check(drive.load(f"a{i}"), "done")
+        # those that are told count all the same
+        meanwhile(sr, lambda: sr.columns[1].update(uniqueId=7))
+        again(drive.load("b"), "was altered while rows were sent")
+        # and the table's number does where the columns' are not known
+        sr.schema = older
+        check(drive.load("c"), "done")
+        meanwhile(sr, lambda: setattr(sr, "table", 1001))
+        again(drive.load("d"), "was altered while rows were sent")
+
+
 def test_other_columns_do_not_matter():
     with StarRocks() as sr, Drive(**sr.options()) as drive:
         numbered(sr)

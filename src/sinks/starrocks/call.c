@@ -17,7 +17,8 @@
 
 #include "sinks/starrocks/job.h"
 
-#define MAX_HOPS		3
+#define MAX_HOPS		2		/* from a follower to the leader, and from there to
+								 * the backend that has the transaction */
 #define MAX_HEADERS		24
 #define MAX_URL			8192
 

@@ -14,7 +14,6 @@
 
 #define MAX_LOAD_ANSWER		(1024 * 1024)
 #define MAX_ERROR_LOG		4096
-#define MAX_HOPS			3
 
 static void redirect_ended(DbmazzSrJob *job);
 static void load_ended(DbmazzSrJob *job);
@@ -138,6 +137,16 @@ redirect_ended(DbmazzSrJob *job)
 }
 
 /*
+ * Any frontend names the backend of a load itself, and a backend keeps what it
+ * gets.  Only the begin of a transaction goes by way of the leader.
+ */
+static int
+max_hops(const DbmazzSrJob *job)
+{
+	return job->step == DBMAZZ_SR_STEP_BEGIN ? 2 : 1;
+}
+
+/*
  * From the answer to where the rows go.  False: the job is finished.
  */
 bool
@@ -149,8 +158,8 @@ dbmazz_sr_take_redirect(DbmazzSrJob *job, const DbmazzHttpAnswer *answer)
 	const char *why = NULL;
 	DbmazzUrl	url;
 
-	if (++job->hops > MAX_HOPS)
-		why = "too many redirects";
+	if (++job->hops > max_hops(job))
+		why = "there was one before, and rows follow no other";
 	else if (dbmazz_url_parse(location, strlen(location), &url, &why))
 	{
 		job->named = url;

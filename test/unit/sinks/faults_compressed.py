@@ -96,21 +96,6 @@ def test_same_bytes_again():
         assert sr.loads[0][1] == rows(200000)
 
 
-def test_another_backend_in_the_middle():
-    """A backend sends us on: the other one gets the body from its first byte."""
-    with StarRocks() as sr:
-        def elsewhere(request):
-            if len(sr.loads_seen()) > 1:
-                sr.do_load(request)
-            else:
-                request.reply("", "307 Temporary Redirect",
-                              [f"Location: {sr.be.url}{request.path}"],
-                              close=True)
-        sr.load = elsewhere
-        check(run_load(sr, 3000, compression="gzip"), "done")
-        check_all(sr, 1, 3000)
-
-
 def test_kept_connection_dies():
     """libcurl begins anew on another connection, with a rewound body."""
     with StarRocks() as sr, Drive(**sr.options(compression="gzip")) as drive:

@@ -25,6 +25,31 @@ BEGIN
 	END IF;
 END $$;
 
+/*
+ * What others have made there while they could is still theirs.  Who owns an object
+ * is not in pg_shdepend where it is the superuser of initdb.
+ */
+DO $$
+DECLARE
+	other	record;
+BEGIN
+	SELECT INTO other pg_catalog.pg_describe_object(d.classid, d.objid, 0) AS what, r.rolname
+	FROM pg_catalog.pg_depend d
+		JOIN pg_catalog.pg_namespace n ON n.oid = d.refobjid AND n.nspname = 'dbmazz'
+		JOIN pg_catalog.pg_shdepend s ON s.classid = d.classid AND s.objid = d.objid AND s.deptype = 'o'
+			AND s.dbid = (SELECT b.oid FROM pg_catalog.pg_database b
+						  WHERE b.datname = pg_catalog.current_database())
+		JOIN pg_catalog.pg_roles r ON r.oid = s.refobjid
+	WHERE d.refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass AND NOT r.rolsuper
+	ORDER BY 1 LIMIT 1;
+	IF FOUND THEN
+		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',
+			MESSAGE = 'schema "dbmazz" has objects of somebody who is not a superuser',
+			DETAIL = pg_catalog.format('The %s belongs to %I.', other.what, other.rolname),
+			HINT = 'Drop such objects, or the schema with all that is in it.';
+	END IF;
+END $$;
+
 /* ---- catalogs ---------------------------------------------------------- */
 
 /* What a user asked for.  Dumped by pg_dump. */

@@ -19,6 +19,21 @@ REVOKE CREATE ON SCHEMA dbmazz FROM regress_dbmazz_other;
 GRANT CREATE ON SCHEMA dbmazz TO PUBLIC;
 CREATE EXTENSION dbmazz;
 REVOKE ALL ON SCHEMA dbmazz FROM PUBLIC, regress_dbmazz_other;
+
+-- nor have anything of others, who could create objects once; of superusers it may
+CREATE FUNCTION dbmazz.stop_pipeline(text) RETURNS void LANGUAGE sql AS '';
+ALTER FUNCTION dbmazz.stop_pipeline(text) OWNER TO regress_dbmazz_other;
+CREATE EXTENSION dbmazz;
+DROP FUNCTION dbmazz.stop_pipeline(text);
+CREATE TYPE dbmazz.state AS ENUM ('stopped');
+ALTER TYPE dbmazz.state OWNER TO regress_dbmazz_other;
+CREATE EXTENSION dbmazz;
+DROP TYPE dbmazz.state;
+CREATE TABLE dbmazz.pipeline (id int);
+ALTER TABLE dbmazz.pipeline OWNER TO regress_dbmazz_other;
+CREATE EXTENSION dbmazz;
+DROP TABLE dbmazz.pipeline;
+CREATE FUNCTION dbmazz.of_mine() RETURNS void LANGUAGE sql AS '';
 \set SHOW_CONTEXT errors
 
 -- default privileges are not for these objects
@@ -26,6 +41,7 @@ ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO PUBLIC, regress_dbmazz_other;
 ALTER DEFAULT PRIVILEGES GRANT ALL ON SEQUENCES TO PUBLIC, regress_dbmazz_other;
 ALTER DEFAULT PRIVILEGES GRANT ALL ON FUNCTIONS TO PUBLIC, regress_dbmazz_other;
 CREATE EXTENSION dbmazz;
+DROP FUNCTION dbmazz.of_mine();
 ALTER DEFAULT PRIVILEGES REVOKE ALL ON TABLES FROM PUBLIC, regress_dbmazz_other;
 ALTER DEFAULT PRIVILEGES REVOKE ALL ON SEQUENCES FROM PUBLIC, regress_dbmazz_other;
 ALTER DEFAULT PRIVILEGES REVOKE ALL ON FUNCTIONS FROM PUBLIC, regress_dbmazz_other;

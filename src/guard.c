@@ -254,10 +254,21 @@ is_being_left(Oid dboid)
 	return nleaving > 0 && nstaying == 0;
 }
 
+static bool
+has_active_slot(Oid dboid)
+{
+	int			nslots;
+	int			nactive;
+
+	return ReplicationSlotsCountDBSlots(dboid, &nslots, &nactive) &&
+		nactive > 0;
+}
+
 /*
  * For sessions that are still there the server waits some seconds, but not for a
- * slot that is in use.  So let decoders that are on their way out give theirs back.
- * What does not leave in time, or runs, is refused by the server.
+ * slot that is in use.  So let decoders that are on their way out give theirs back,
+ * and wait for no more than that: the caller has locked the database.  What does
+ * not leave in time, or runs, is refused by the server.
  */
 static void
 wait_for_leaving(Oid dboid)
@@ -265,7 +276,8 @@ wait_for_leaving(Oid dboid)
 	TimestampTz deadline =
 		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LEAVE_TIMEOUT_MS);
 
-	while (is_being_left(dboid) && GetCurrentTimestamp() < deadline)
+	while (has_active_slot(dboid) && is_being_left(dboid) &&
+		   GetCurrentTimestamp() < deadline)
 	{
 		(void) WaitLatch(MyLatch,
 						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,

@@ -126,6 +126,29 @@ for my $try (1 .. 3)
 }
 $name = make_database();
 right_after($name, [qw(stop drop)], "DROP DATABASE $name");
+
+# One whose shipper does not leave: the server waits for sessions (5 s), and nobody else
+# does; and who has enough of it can go.
+{
+	$name = make_database();
+	my $frozen = sql("SELECT pid FROM pg_stat_activity WHERE backend_type = 'dbmazz shipper' AND datname = '$name'");
+	kill 'STOP', $frozen;
+	$node->safe_psql($name, "SELECT dbmazz.stop_pipeline('$name')");
+	$node->poll_query_until('postgres', "SELECT NOT active FROM pg_replication_slots WHERE slot_name = '$name'")
+	  or die 'the decoder stays';
+	my $begin = time;
+	(undef, undef, $error) = $node->psql('postgres', "SET statement_timeout = '300ms'; DROP DATABASE $name", timeout => 60);
+	my $seconds = time - $begin;
+	like($error, qr/canceling statement due to statement timeout/, 'DROP DATABASE can be cancelled');
+	cmp_ok($seconds, '<', 2, sprintf '... within %.3f s', $seconds);
+	$begin = time;
+	(undef, undef, $error) = $node->psql('postgres', "DROP DATABASE $name", timeout => 60);
+	$seconds = time - $begin;
+	like($error, qr/database "$name" is being accessed by other users/, 'the server refuses while it is there');
+	cmp_ok($seconds, '<', 8, sprintf '... after %.3f s', $seconds);
+	kill 'CONT', $frozen;
+	quick("DROP DATABASE $name");
+}
 $name = make_database();
 right_after($name, ['stop'], "CREATE DATABASE other TEMPLATE $name");
 is($node->safe_psql('other', 'SELECT count(*) FROM dbmazz.pipelines'), 1, 'the copy has the pipeline, which does not run');

@@ -394,6 +394,7 @@ judge_used_label(const Reply *reply, DbmazzSrVerdict *verdict,
 	{
 		verdict->reason = DBMAZZ_SR_FINE;
 		verdict->outcome = DBMAZZ_DONE;
+		verdict->is_earlier = true;
 		return;
 	}
 	dbmazz_error_set(err, DBMAZZ_ERR_LIMIT, 0,

@@ -42,6 +42,7 @@ typedef struct DbmazzSrVerdict
 	DbmazzSrReason reason;
 	bool		slow_down;
 	bool		ask_state;		/* DONE only if the label's state says so too */
+	bool		is_earlier;		/* DONE by an earlier attempt under the label */
 	char		error_url[DBMAZZ_SR_ERROR_URL]; /* bad rows, or "" */
 } DbmazzSrVerdict;
 

@@ -9,7 +9,13 @@
  *	  as long as rows flow.  So nothing depends on the age but this: a column that
  *	  was dropped while the table was at rest is found before rows are sent, not
  *	  behind them.
+ *
+ *	  A label is used for several attempts where it seemed that the target does not
+ *	  know it.  Any of them may turn out to be the one that was loaded, perhaps when
+ *	  a column was not there for a while.  So the plan of the first one is kept: a
+ *	  schema that equals its own has had all columns all the time.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,9 +34,12 @@ struct DbmazzSrTarget
 	int64_t		read_at_ms;
 	DbmazzSrPlan *plans[MAX_PLANS];
 	int			next_plan;		/* the place to be used next */
+	char		label[DBMAZZ_LABEL_SIZE];	/* of the newest load, */
+	DbmazzSrPlan *first;		/* and what its first attempt was sent by */
 };
 
 static DbmazzSrTarget **find(DbmazzSr *sr, const char *name);
+static DbmazzSrTarget *add(DbmazzSr *sr, const char *name);
 static DbmazzSrPlan *find_plan(const DbmazzSrTarget *target,
 							   const DbmazzTableDesc *desc);
 static void drop_plans(DbmazzSrTarget *target);
@@ -102,7 +111,6 @@ void
 dbmazz_sr_cache_store(DbmazzSr *sr, const char *name, DbmazzSrSchema *schema)
 {
 	DbmazzSrTarget *target = *find(sr, name);
-	DbmazzSrTarget **link;
 
 	if (target != NULL && dbmazz_sr_schema_equal(target->schema, schema))
 	{
@@ -110,21 +118,17 @@ dbmazz_sr_cache_store(DbmazzSr *sr, const char *name, DbmazzSrSchema *schema)
 		target->read_at_ms = dbmazz_http_now_ms();
 		return;
 	}
-	dbmazz_sr_cache_forget(sr, name);
-	target = calloc(1, sizeof(*target));
-	if (target != NULL)
-		target->name = strdup(name);
-	if (target == NULL || target->name == NULL)
+	if (target == NULL)
+		target = add(sr, name);
+	if (target == NULL)
 	{
-		free(target);
 		free(schema);
 		return;
 	}
+	drop_plans(target);
+	free(target->schema);
 	target->schema = schema;
 	target->read_at_ms = dbmazz_http_now_ms();
-	link = find(sr, name);
-	target->next = *link;
-	*link = target;
 }
 
 DbmazzSrPlan *
@@ -165,6 +169,7 @@ dbmazz_sr_cache_forget(DbmazzSr *sr, const char *name)
 		return;
 	*link = target->next;
 	drop_plans(target);
+	dbmazz_sr_plan_release(target->first);
 	free(target->schema);
 	free(target->name);
 	free(target);
@@ -182,6 +187,35 @@ dbmazz_sr_cache_clear(DbmazzSr *sr)
 	}
 }
 
+bool
+dbmazz_sr_cache_sent(DbmazzSr *sr, const char *name, const char *label,
+					 DbmazzSrPlan *plan)
+{
+	DbmazzSrTarget *target = *find(sr, name);
+
+	if (target == NULL)
+		return true;
+	if (target->first != NULL && strcmp(target->label, label) == 0)
+		return false;
+	dbmazz_sr_plan_release(target->first);
+	(void) snprintf(target->label, sizeof(target->label), "%s", label);
+	target->first = plan;
+	plan->refs++;
+	return true;
+}
+
+DbmazzSrPlan *
+dbmazz_sr_cache_first(DbmazzSr *sr, const char *name, const char *label)
+{
+	DbmazzSrTarget *target = *find(sr, name);
+
+	if (target == NULL || target->first == NULL ||
+		strcmp(target->label, label) != 0)
+		return NULL;
+	target->first->refs++;
+	return target->first;
+}
+
 /* The link to the target's entry, or the one at the end of its list. */
 static DbmazzSrTarget **
 find(DbmazzSr *sr, const char *name)
@@ -192,6 +226,23 @@ find(DbmazzSr *sr, const char *name)
 	while (*link != NULL && strcmp((*link)->name, name) != 0)
 		link = &(*link)->next;
 	return link;
+}
+
+/* An entry without a schema; NULL if out of memory. */
+static DbmazzSrTarget *
+add(DbmazzSr *sr, const char *name)
+{
+	DbmazzSrTarget *target = calloc(1, sizeof(*target));
+
+	if (target != NULL)
+		target->name = strdup(name);
+	if (target == NULL || target->name == NULL)
+	{
+		free(target);
+		return NULL;
+	}
+	*find(sr, name) = target;
+	return target;
 }
 
 /* With a reference for the caller; NULL if there is none. */
@@ -217,5 +268,8 @@ drop_plans(DbmazzSrTarget *target)
 	int			i;
 
 	for (i = 0; i < MAX_PLANS; i++)
+	{
 		dbmazz_sr_plan_release(target->plans[i]);
+		target->plans[i] = NULL;
+	}
 }

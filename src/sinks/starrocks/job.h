@@ -129,7 +129,8 @@ struct DbmazzSrJob
 
 	/* LOAD, PREPARE, GROUP, RESOLVE */
 	DbmazzSrSchemaSource source;
-	DbmazzSrPlan *plan;			/* what the rows were sent by */
+	DbmazzSrPlan *plan;			/* what the rows were sent by; NULL: not known */
+	bool		is_first;		/* no earlier attempt under the label is known */
 	DbmazzBody	body;
 	DbmazzCompressor *compressor;	/* of the body; NULL: it goes as it is */
 	DbmazzSrText headers;		/* lines, each with a zero byte */
@@ -303,6 +304,21 @@ extern DbmazzSrPlan *dbmazz_sr_cache_plan(DbmazzSr *sr,
  */
 extern DbmazzSrPlan *dbmazz_sr_cache_last(DbmazzSr *sr,
 										  const DbmazzTableDesc *desc);
+
+/*
+ * Rows are about to be sent under the label, by that plan.  True if they are for
+ * the first time, as far as is known.
+ */
+extern bool dbmazz_sr_cache_sent(DbmazzSr *sr, const char *target,
+								 const char *label, DbmazzSrPlan *plan);
+
+/*
+ * The plan that rows were first sent by under the label, with a reference for the
+ * caller; NULL if it is not known.  Whichever attempt was loaded, its schema is not
+ * older than that of the plan.
+ */
+extern DbmazzSrPlan *dbmazz_sr_cache_first(DbmazzSr *sr, const char *target,
+										   const char *label);
 
 /* The way in which the target's schema was read last. */
 extern DbmazzSrSchemaSource dbmazz_sr_cache_source(DbmazzSr *sr,

@@ -76,7 +76,11 @@ resolved(DbmazzSrJob *job, DbmazzSrLabelState state)
 	DbmazzError *err = &job->completion.error;
 
 	if (state == DBMAZZ_SR_LABEL_COMMITTED && job->request->batch != NULL)
+	{
+		job->plan = dbmazz_sr_cache_first(job->sr, job->target,
+										  job->request->label);
 		dbmazz_sr_target_confirm(job);
+	}
 	else if (state == DBMAZZ_SR_LABEL_COMMITTED)
 		dbmazz_sr_finish(job, DBMAZZ_DONE);
 	else if (state == DBMAZZ_SR_LABEL_RUNNING ||

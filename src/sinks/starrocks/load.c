@@ -16,6 +16,7 @@
 #define MAX_ERROR_LOG		4096
 
 static void redirect_ended(DbmazzSrJob *job);
+static void take_first_plan(DbmazzSrJob *job);
 static void load_ended(DbmazzSrJob *job);
 static bool ask_error_log(DbmazzSrJob *job);
 static void error_log_ended(DbmazzSrJob *job);
@@ -111,6 +112,9 @@ redirect_ended(DbmazzSrJob *job)
 	{
 		if (dbmazz_sr_take_redirect(job, answer))
 		{
+			job->is_first = job->config != job->sr->config ||
+				dbmazz_sr_cache_sent(job->sr, job->target,
+									 job->request->label, job->plan);
 			job->step = DBMAZZ_SR_STEP_LOAD;
 			dbmazz_sr_call_there(job, "PUT", MAX_LOAD_ANSWER);
 		}
@@ -194,6 +198,18 @@ dbmazz_sr_take_redirect(DbmazzSrJob *job, const DbmazzHttpAnswer *answer)
 	return false;
 }
 
+/*
+ * The rows were loaded by an earlier attempt: what it was sent by counts.  Of one
+ * that is not known to have been, nobody knows.
+ */
+static void
+take_first_plan(DbmazzSrJob *job)
+{
+	dbmazz_sr_plan_release(job->plan);
+	job->plan = job->is_first ? NULL :
+		dbmazz_sr_cache_first(job->sr, job->target, job->request->label);
+}
+
 static void
 load_ended(DbmazzSrJob *job)
 {
@@ -204,13 +220,15 @@ load_ended(DbmazzSrJob *job)
 	if (answer->status == 307 && answer->complete &&
 		answer->phase == DBMAZZ_HTTP_UNSENT)
 	{
-		if (dbmazz_sr_take_redirect(job, answer))
-			dbmazz_sr_call_there(job, "PUT", MAX_LOAD_ANSWER);
+		/* it is not followed, and the job is finished */
+		(void) dbmazz_sr_take_redirect(job, answer);
 		return;
 	}
 	dbmazz_sr_answer_load(answer, job->request->label, job->body.nrows,
 						  verdict, &job->completion.error);
 	job->completion.slow_down = verdict->slow_down;
+	if (verdict->is_earlier)
+		take_first_plan(job);
 	if (verdict->outcome == DBMAZZ_DONE && verdict->ask_state)
 		dbmazz_sr_ask_state(job, job->request->label);
 	else if (verdict->outcome == DBMAZZ_REJECT)

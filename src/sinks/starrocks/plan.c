@@ -106,6 +106,9 @@ dbmazz_sr_plan_equal(const DbmazzSrPlan *a, const DbmazzSrPlan *b)
 	if (strcmp(a->columns, b->columns) != 0 ||
 		!is_same_number(a->number, b->number, 0))
 		return false;
+	/* without the table's number, those of columns mean nothing */
+	if (a->number == 0 || b->number == 0)
+		return true;
 	for (i = 0; i < a->nnumbers && i < b->nnumbers; i++)
 	{
 		if (!is_same_number(a->numbers[i], b->numbers[i], -1))

@@ -47,8 +47,6 @@ void
 dbmazz_sr_target_confirm(DbmazzSrJob *job)
 {
 	dbmazz_error_reset(&job->completion.error);
-	if (job->plan == NULL)
-		job->plan = dbmazz_sr_cache_last(job->sr, job->batch->table);
 	job->step = DBMAZZ_SR_STEP_CONFIRM;
 	ask(job, dbmazz_sr_cache_source(job->sr, job->target));
 }

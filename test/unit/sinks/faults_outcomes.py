@@ -76,10 +76,15 @@ def test_settle():
 def test_label_exists():
     with StarRocks() as sr:
         for job, outcome in (("FINISHED", "done"), ("RUNNING", "doubt")):
-            sr.load = lambda request, j=job: request.reply(sr.result(
-                request, "Label Already Exists",
-                "Label [l] has already been used.", ExistingJobStatus=j))
-            check(run_load(sr), outcome)
+            with Drive(**sr.options()) as drive:
+                drive.table()
+                drive.rows(3)
+                sr.load = lambda request: request.reset()
+                check(drive.load("l"), "retry")
+                sr.load = lambda request, j=job: request.reply(sr.result(
+                    request, "Label Already Exists",
+                    "Label [l] has already been used.", ExistingJobStatus=j))
+                check(drive.load("l"), outcome)
 
 
 def test_publish_timeout():

@@ -1,5 +1,7 @@
 """The target's schema behind a load: whether its values can be there."""
 
+import time
+
 from common import check
 from driver import Drive
 from faultserver import StarRocks, column
@@ -242,18 +244,77 @@ def test_publish_timeout_is_looked_at():
         again(drive.load("b"), 'has no column "v"')
 
 
-def test_used_label_is_looked_at():
-    with StarRocks() as sr, Drive(**sr.options()) as drive:
-        def used(request):
-            drop(sr)
-            request.reply(sr.result(request, "Label Already Exists",
-                                    ExistingJobStatus="FINISHED"))
+def used(sr, request):
+    request.reply(sr.result(request, "Label Already Exists",
+                            ExistingJobStatus="FINISHED"))
 
+
+def lose(sr, label, drive):
+    """An attempt whose answer is lost, and which the target has not begun."""
+    sr.load = lambda request: request.reset()
+    check(drive.load(label), "retry")
+
+
+def test_used_label_is_looked_at():
+    for dropped in (True, False):
+        with StarRocks() as sr, Drive(**sr.options()) as drive:
+            drive.table()
+            drive.rows(2)
+            lose(sr, "b", drive)
+
+            def load(request):
+                if dropped:
+                    drop(sr)
+                used(sr, request)
+            sr.load = load
+            if dropped:
+                again(drive.load("b"), 'has no column "v"')
+            else:
+                check(drive.load("b"), "done")
+
+    # an attempt that is not known: nobody knows what it was sent by
+    with StarRocks() as sr, Drive(**sr.options()) as drive:
         drive.table()
         drive.rows(2)
-        check(drive.load("a"), "done")
-        sr.load = used
-        again(drive.load("b"), 'has no column "v"')
+        sr.load = lambda request: used(sr, request)
+        again(drive.load("b"))
+        # nor when the settings have changed in between
+        lose(sr, "c", drive)
+        options = sr.options(load_timeout="100s")
+        assert drive.ask("set", *(f"{k}={v}" for k, v in options.items())) \
+            == {"set": "ok"}
+        sr.load = lambda request: used(sr, request)
+        again(drive.load("c"))
+
+
+def test_first_attempt_counts():
+    """It is loaded late, and a column of its rows was not there for a while."""
+    for answered in (True, False):
+        with StarRocks() as sr, Drive(**sr.options()) as drive:
+            numbered(sr)
+            drive.table()
+            drive.rows(2)
+            lose(sr, "b", drive)
+            check(drive.ask("resolve_load", "b"), "retry")
+
+            # the second one is made by a schema that has the new column
+            sr.columns[1]["uniqueId"] = 2
+            time.sleep(5.1)     # nothing but its age makes a schema too old
+            before = len(schemas(sr))
+            sr.states["b"] = "VISIBLE"
+            if answered:
+                sr.load = lambda request: used(sr, request)
+                again(drive.load("b"), "was altered while rows were sent")
+            else:
+                sr.load = lambda request: (
+                    request.send("HTTP/1.1 100 Continue\r\n\r\n"),
+                    request.read_body(), request.reset())
+                check(drive.load("b"), "doubt")
+                again(drive.ask("resolve_load", "b"),
+                      "was altered while rows were sent")
+            assert len(schemas(sr)) == before + 2
+            sr.load = sr.do_load
+            check(drive.load("c"), "done")
 
 
 def test_older_ways_behind():

@@ -51,6 +51,40 @@ check_renewal(DbmazzSr *sr, const DbmazzTableDesc *desc)
 	dbmazz_sr_plan_release(plan);
 }
 
+/* Of the attempts under a label, the first one counts. */
+static void
+check_first(DbmazzSr *sr, const DbmazzTableDesc *desc)
+{
+	DbmazzSrSchema *changed = dbmazz_sr_schema_assume(desc);
+	DbmazzSrPlan *plan = dbmazz_sr_cache_plan(sr, desc);
+	DbmazzSrPlan *other;
+	DbmazzSrPlan *first;
+
+	CHECK(dbmazz_sr_cache_sent(sr, "nobody", "l1", plan));
+	CHECK(dbmazz_sr_cache_first(sr, "nobody", "l1") == NULL);
+	CHECK(dbmazz_sr_cache_first(sr, "t", "l1") == NULL);
+	CHECK(dbmazz_sr_cache_sent(sr, "t", "l1", plan));
+
+	/* it outlives the schema */
+	changed->columns[1].number = 8;
+	dbmazz_sr_cache_store(sr, "t", changed);
+	other = dbmazz_sr_cache_plan(sr, desc);
+	CHECK(other != NULL && other != plan);
+	CHECK(!dbmazz_sr_cache_sent(sr, "t", "l1", other));
+	first = dbmazz_sr_cache_first(sr, "t", "l1");
+	CHECK(first == plan);
+	dbmazz_sr_plan_release(first);
+
+	/* but not the next label */
+	CHECK(dbmazz_sr_cache_sent(sr, "t", "l2", other));
+	CHECK(dbmazz_sr_cache_first(sr, "t", "l1") == NULL);
+	first = dbmazz_sr_cache_first(sr, "t", "l2");
+	CHECK(first == other);
+	dbmazz_sr_plan_release(first);
+	dbmazz_sr_plan_release(other);
+	dbmazz_sr_plan_release(plan);
+}
+
 void
 unit_cache(void)
 {
@@ -94,6 +128,7 @@ unit_cache(void)
 
 	dbmazz_sr_cache_store(&sr, "t", dbmazz_sr_schema_assume(full));
 	check_renewal(&sr, full);
+	check_first(&sr, full);
 	dbmazz_sr_cache_store(&sr, "u", dbmazz_sr_schema_assume(other));
 	dbmazz_sr_cache_clear(&sr);
 	CHECK(sr.targets == NULL);

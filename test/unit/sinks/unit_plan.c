@@ -70,6 +70,7 @@ make_schema(const Target *columns, int n)
 	{
 		schema->columns[i].name = columns[i].name;
 		schema->columns[i].type = columns[i].type;
+		schema->columns[i].number = -1;
 		schema->columns[i].is_key = columns[i].is_key;
 		schema->columns[i].is_nullable = columns[i].is_nullable;
 		schema->columns[i].has_default = columns[i].has_default;
@@ -383,6 +384,7 @@ equality(void)
 
 	plans[0] = dbmazz_sr_plan_create(desc, schema, "d", &err);
 	schema->number = 10005;
+	schema->columns[8].number = 97;
 	plans[1] = dbmazz_sr_plan_create(desc, schema, "d", &err);
 	schema->columns[9].number = 99; /* none of the source's */
 	plans[2] = dbmazz_sr_plan_create(desc, schema, "d", &err);

@@ -184,6 +184,17 @@ is(cuts(), 3, 'the log says that it was cut');
 like(slurp_file($node->logfile), qr/the reason: rows are read again/, 'and why');
 is(query(q(SELECT count(*) FROM dbmazz.stat_table WHERE state = 'stopped')), 0, 'no table has stopped');
 
+# ---- a group that is given up is not left open at the target ------------------------------------
+
+sub txns { my ($state) = @_; return scalar grep { $_->{state} eq $state } @{ $target->ask(GET => 'txns?db=shop')->{txns} } }
+my $aborted = txns('ABORTED');
+$target->fault(fault => 'fe_location', location => 'ftp://127.0.0.1/', count => 1);
+query(q(BEGIN; UPDATE bank_left SET n = n - 1 WHERE id = 1; UPDATE bank_right SET n = n + 1 WHERE id = 1; COMMIT));
+same_bank($node, $target, 'after a redirect that leads nowhere');
+like(slurp_file($node->logfile), qr/redirect of the StarRocks frontend is not usable/, 'as the log says');
+is(txns('PREPARE'), 0, 'no transaction is left open');
+is(txns('ABORTED') - $aborted, 1, 'the first one was rolled back');
+
 # ---- a life waits for the end of an earlier one's labels, whatever the server says ---------------
 
 $target->fault(fault => 'txn_fail', call => 'rollback', count => 2);

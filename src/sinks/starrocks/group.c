@@ -102,6 +102,11 @@ dbmazz_sr_group_step(DbmazzSrJob *job)
 {
 	const DbmazzHttpAnswer *answer = dbmazz_http_answer(job->transfer);
 
+	if (job->step == DBMAZZ_SR_STEP_ROLLBACK)
+	{
+		dbmazz_sr_finish(job, job->kept.outcome);
+		return;
+	}
 	if (job->step == DBMAZZ_SR_STEP_GROUP_REDIRECT && answer->status == 307 &&
 		answer->complete)
 	{
@@ -121,6 +126,7 @@ dbmazz_sr_group_step(DbmazzSrJob *job)
 	else if (job->step == DBMAZZ_SR_STEP_GROUP_BEGIN)
 	{
 		job->leader = job->where;
+		job->is_open = true;
 		send_part(job);
 	}
 	else if (job->step == DBMAZZ_SR_STEP_GROUP_COMMIT)
@@ -197,7 +203,37 @@ commit(DbmazzSrJob *job)
 	dbmazz_sr_call_there(job, "POST", MAX_ANSWER);
 }
 
-/* What has been begun is rolled back by whoever settles the label. */
+/*
+ * An open transaction would stay at the server until its time limit, with a place
+ * among those that may run.  What the server says to the rollback does not matter:
+ * nobody commits it.  One in doubt is rolled back by whoever settles the label, who
+ * does not go on before the server has said so.
+ */
+bool
+dbmazz_sr_group_rolls_back(DbmazzSrJob *job, DbmazzOutcome *outcome)
+{
+	if (job->is_rolled_back)
+	{
+		job->completion = job->kept;
+		job->part = job->kept.part;
+		*outcome = job->kept.outcome;
+		return false;
+	}
+	if (!job->is_open ||
+		(*outcome != DBMAZZ_REJECT && *outcome != DBMAZZ_RETRY))
+		return false;
+	job->is_rolled_back = true;
+	job->kept = job->completion;
+	job->kept.outcome = *outcome;
+	job->kept.part = job->part;
+	dbmazz_sr_rollback(job, job->request->label);
+	return true;
+}
+
+/*
+ * A transaction that has begun is rolled back: in dbmazz_sr_finish(), or by whoever
+ * settles the label.
+ */
 static void
 failed(DbmazzSrJob *job)
 {

@@ -13,7 +13,7 @@
  *		PREPARE	schema ... -> begin -> load -> prepare -> confirm ... -> end
  *		COMMIT	commit -> end
  *		GROUP	schema ... -> begin -> (redirect -> load) ... -> confirm ...
- *				-> commit -> state -> end
+ *				-> commit -> state -> end; or, when refused, -> rollback -> end
  *		SETTLE	state -> (cancel or rollback -> state) -> next label ... -> (sessions) -> end
  *		TRUNCATE	(address) -> connect -> truncate -> end
  *		sessions	(address) -> connect -> list -> (kill ... -> pause -> list)
@@ -126,6 +126,9 @@ struct DbmazzSrJob
 	int			part;			/* the one at hand, from 1 on; 0: none */
 	DbmazzSrPlan **plans;		/* of all parts */
 	DbmazzUrl	leader;			/* the frontend that has the transaction */
+	bool		is_open;		/* it has begun and has not come to its end */
+	bool		is_rolled_back; /* it was asked to; then the job ends with 'kept' */
+	DbmazzCompletion kept;
 
 	/* LOAD, PREPARE, GROUP, RESOLVE */
 	DbmazzSrSchemaSource source;
@@ -265,6 +268,13 @@ extern void dbmazz_sr_group_start(DbmazzSrJob *job);
 extern void dbmazz_sr_group_planned(DbmazzSrJob *job);
 extern void dbmazz_sr_group_confirmed(DbmazzSrJob *job);
 extern void dbmazz_sr_group_step(DbmazzSrJob *job);
+
+/*
+ * The job is about to end.  True: not yet, for its transaction is rolled back first,
+ * and then it ends as it was to.
+ */
+extern bool dbmazz_sr_group_rolls_back(DbmazzSrJob *job,
+									   DbmazzOutcome *outcome);
 
 /* ---- session.c, truncate.c, settle.c ----------------------------------- */
 

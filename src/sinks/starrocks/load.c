@@ -62,6 +62,7 @@ dbmazz_sr_load_step(DbmazzSrJob *job)
 		case DBMAZZ_SR_STEP_GROUP_BEGIN:
 		case DBMAZZ_SR_STEP_GROUP_REDIRECT:
 		case DBMAZZ_SR_STEP_GROUP_COMMIT:
+		case DBMAZZ_SR_STEP_ROLLBACK:
 			dbmazz_sr_group_step(job);
 			break;
 		case DBMAZZ_SR_STEP_ERROR_LOG:

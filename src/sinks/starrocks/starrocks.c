@@ -82,6 +82,8 @@ dbmazz_sr_finish(DbmazzSrJob *job, DbmazzOutcome outcome)
 {
 	DbmazzSrJob **tail = &job->sr->finished;
 
+	if (dbmazz_sr_group_rolls_back(job, &outcome))
+		return;
 	dbmazz_sr_call_end(job);
 	dbmazz_sr_port_end(job);
 	if (outcome == DBMAZZ_DONE)

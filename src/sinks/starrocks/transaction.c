@@ -185,13 +185,14 @@ failed(DbmazzSrJob *job)
 	}
 }
 
-/* Of what is prepared; any frontend does it. */
+/* Of what is prepared, or of a group; any frontend does it. */
 static void
 end_transaction(DbmazzSrJob *job, const char *label, const char *call,
 				DbmazzSrStep step)
 {
 	dbmazz_sr_transaction_headers(job, label, NULL);
-	if (job->request->of_groups)
+	if (job->request->of_groups ||
+		job->request->kind == DBMAZZ_REQUEST_GROUP)
 		dbmazz_sr_text_line(&job->headers, DBMAZZ_SR_OF_GROUPS);
 	dbmazz_sr_transaction_path(job, call);
 	job->step = step;

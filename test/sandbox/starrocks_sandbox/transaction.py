@@ -252,7 +252,7 @@ class Call:
 
     async def _read(self):
         parts, size = [], 0
-        cut = self.fault("txn_cut", when="during")
+        cut, slow = self.fault("txn_cut", when="during"), self.app.faults.take("slow_read", self.subject)
         while (chunk := await self.conn.read_chunk()) is not None:
             parts.append(chunk)
             size += len(chunk)
@@ -261,6 +261,8 @@ class Call:
                 raise ConnectionCut("txn_cut during")
             if size > self.app.config.max_body_bytes:
                 raise LoadError(f"body size {size} exceed limit: {self.app.config.max_body_bytes}")
+            if slow:
+                await asyncio.sleep(len(chunk) / float(slow["bytes_per_second"]))
         return b"".join(parts)
 
     async def _finished(self, found):

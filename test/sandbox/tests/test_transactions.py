@@ -111,6 +111,14 @@ def test_rule_49_commit_without_data(t, x):
     assert t.state("a") == "PREPARE"
 
 
+def test_rule_49_a_body_that_is_read_too_slowly(t, x):
+    x.begin("a", timeout=1)
+    t.box.fault("slow_read", bytes_per_second=10000, count=1)
+    answer = x.load("a", [{"id": i, "v": "x" * 20, "n": 1} for i in range(1000)])
+    assert "timeout by txn manager" in answer["Message"]
+    assert t.state("a") == "ABORTED" and t.rows() == []
+
+
 def test_rule_49_commit_and_rollback_again(t, x):
     x.prepared("a")
     assert status(x.commit("a")) == "OK"

@@ -66,6 +66,7 @@ OBJS = $(CORE_OBJS) \
 	src/shipwait.o \
 	src/shipper_split.o \
 	src/shipper_group.o \
+	src/shipper_probe.o \
 	src/shipper_stop.o \
 	src/shipper_dead.o \
 	src/shipper_unfit.o \

@@ -127,13 +127,20 @@ dbmazz_group_make_room(DbmazzBatcher *b, const DbmazzRelation *rel,
 		dbmazz_group_end(b, "rows are read again");
 }
 
-/* Is a batch full, or has a table batches of several sets? */
+/*
+ * Is a batch full, or has a table batches of several sets, or is it as much as the
+ * target takes at a time (shipper_group.c)?
+ */
 static bool
 is_full(DbmazzBatcher *b)
 {
+	uint32		most = pg_atomic_read_u32(&b->p->group_segments);
 	uint32		nsegments = 0;
 	bool		result = false;
 	dlist_iter	iter;
+
+	if (most == 0 || most > b->p->nsegments / GROUP_SHARE)
+		most = b->p->nsegments / GROUP_SHARE;
 
 	dlist_foreach(iter, &b->open)
 	{
@@ -148,7 +155,7 @@ is_full(DbmazzBatcher *b)
 	if (pg_atomic_read_u64(&b->p->decoded_upto) <=
 		pg_atomic_read_u64(&b->p->group_lsn))
 		result = false;
-	return result || nsegments >= b->p->nsegments / GROUP_SHARE;
+	return result || nsegments >= most;
 }
 
 long

@@ -127,6 +127,7 @@ typedef struct DbmazzCompletion
 	bool		send_anew;		/* LOAD, RESOLVE, RETRY: the rows may be committed
 								 * without some of their values, and the label
 								 * with them; send them under another one */
+	bool		is_late;		/* GROUP: it has taken longer than a load may */
 	int			part;			/* GROUP, REJECT: of which table, from 1 on;
 								 * 0: not known, or of all */
 	uint64_t	bytes;			/* of a batch's body that were sent */

@@ -14,13 +14,16 @@
  *	     |  rows found: they are left out           | retry: another label, later
  *	     +------------ probing <--------------------+ reject: because of rows
  *
- *	  Which row it is the target does not say, and no part of a group can be loaded
- *	  alone.  So each member is probed: its rows are prepared (in parts, as in
- *	  shipper_split.c) and rolled back.
+ *	  Which row it is the target does not say: see shipper_probe.c.
  *
  *	  Before a group is sent, its end is in the catalogs: the next life begins with
  *	  one that is not shorter.  See "Transactions that are seen as a whole" in
  *	  README.md.
+ *
+ *	  A group that takes longer than a load may is not sent once more, for it would
+ *	  take as long.  When it is known that nothing of it is in the target, its end is
+ *	  taken out of the catalogs and the life ends: the next one makes groups half as
+ *	  large.  Each one that is loaded makes them a bit larger.
  */
 #include "postgres.h"
 
@@ -148,6 +151,36 @@ see_to_findings(DbmazzShipper *s)
 	return i > 0;
 }
 
+/*
+ * Of the group that is next: its size, and whether a smaller one may take its place.
+ * Not if it is a single transaction, nor if its begin may have been sent by an
+ * earlier life in a group that ended where this one does.
+ */
+static void
+measure(DbmazzShipper *s)
+{
+	DbmazzGroup *g = &s->group;
+	XLogRecPtr	mark = g->lane->done.lsn;
+	XLogRecPtr	first = PG_UINT64_MAX;
+	XLogRecPtr	last = InvalidXLogRecPtr;
+	ListCell   *lc;
+
+	g->nsegments = 0;
+	foreach(lc, g->waiting)
+	{
+		const DbmazzBatch *batch = dbmazz_queue_batch((uint32) lfirst_int(lc));
+
+		g->nsegments += batch->nsegments;
+		first = Min(first, batch->first_commit_lsn);
+		last = Max(last, batch->last_commit_lsn);
+		if (batch->ends_group)
+			break;
+	}
+	g->before = first != last && mark < pg_atomic_read_u64(&s->p->position) ?
+		mark : InvalidXLogRecPtr;
+	g->is_late = false;
+}
+
 /* The next group's batches go into their lanes.  Commits. */
 static void
 begin_group(DbmazzShipper *s)
@@ -160,6 +193,7 @@ begin_group(DbmazzShipper *s)
 	g->is_begun = true;
 	if (!see_to_findings(s))
 		return;
+	measure(s);
 	old = MemoryContextSwitchTo(s->cxt);
 	while (!is_last)
 	{
@@ -293,29 +327,6 @@ send_group(DbmazzShipper *s)
 	DBMAZZ_DEBUG_POINT("group_started");
 }
 
-/* Look at a member's rows, or undo what that has left; false when all are known. */
-static bool
-probe(DbmazzShipper *s, Lane *lane, TimestampTz now, bool *started)
-{
-	if (!lane->is_probed)
-		return false;
-	if (lane->phase == LANE_BUSY || lane->retry_at > now ||
-		s->nbusy >= dbmazz_max_connections)
-		return true;
-	lane->retry_at = 0;
-	*started = true;
-	if (lane->in_doubt)
-	{
-		dbmazz_lane_settle_doubt(s, lane);
-		return true;
-	}
-	dbmazz_lane_cover_label(s, lane, NULL);
-	dbmazz_lane_format_label(lane, s->uid, s->epoch, lane->sequence,
-							 lane->label);
-	dbmazz_lane_start_request(s, lane, DBMAZZ_REQUEST_PREPARE);
-	return true;
-}
-
 /* What the group needs next, if it may. */
 static void
 go_on(DbmazzShipper *s, TimestampTz now, bool *started)
@@ -330,7 +341,7 @@ go_on(DbmazzShipper *s, TimestampTz now, bool *started)
 	if (must_wait)
 		return;
 	foreach(lc, g->members)
-		must_wait |= probe(s, lfirst(lc), now, started);
+		must_wait |= dbmazz_group_probe(s, lfirst(lc), now, started);
 	if (must_wait)
 		return;
 	if (g->is_probing && !g->found)
@@ -366,6 +377,45 @@ dbmazz_group_drive(DbmazzShipper *s, TimestampTz now, bool *started)
 
 /* ---- outcomes ----------------------------------------------------------------- */
 
+/*
+ * Nothing of the group is, or will be, in the target: if it took too long, begin
+ * anew with smaller ones.
+ */
+static void
+not_loaded(DbmazzShipper *s)
+{
+	DbmazzGroup *g = &s->group;
+
+	dbmazz_lane_next_label(g->lane);
+	if (!g->is_late || g->before == InvalidXLogRecPtr)
+		return;
+	pg_atomic_write_u32(&s->p->group_segments, Max(g->nsegments / 2, 1));
+	g->lane->done.lsn = g->before;
+	g->lane->settled = false;
+	dbmazz_lane_cover_label(s, g->lane, NULL);
+	DBMAZZ_DEBUG_POINT("group_taken_back");
+	ereport(ERROR,
+			(errcode(ERRCODE_CONNECTION_FAILURE),
+			 errmsg("a transaction of several tables took longer than a load "
+					"may"),
+			 errdetail("It had %u kB. The pipeline begins anew, with half as "
+					   "much at a time.",
+					   g->nsegments * (DBMAZZ_SEGMENT_SIZE / 1024)),
+			 errhint("Raise the option load_timeout of the destination if this "
+					 "comes often.")));
+}
+
+/* They may grow, until there is no limit any more. */
+static void
+allow_more(DbmazzShipper *s)
+{
+	uint32		limit = pg_atomic_read_u32(&s->p->group_segments);
+
+	if (limit > 0)
+		pg_atomic_write_u32(&s->p->group_segments,
+							limit < s->p->nsegments ? limit + 1 : 0);
+}
+
 /* All of its rows are in the target. */
 static void
 loaded(DbmazzShipper *s)
@@ -375,6 +425,7 @@ loaded(DbmazzShipper *s)
 
 	DBMAZZ_DEBUG_POINT("group_loaded");
 	dbmazz_lane_next_label(g->lane);
+	allow_more(s);
 	foreach(lc, g->members)
 	{
 		Lane	   *lane = lfirst(lc);
@@ -385,33 +436,6 @@ loaded(DbmazzShipper *s)
 		dbmazz_lane_batch_done(s, lane);
 	}
 	end_group(s);
-}
-
-/* Some rows are not taken: look at those of all members. */
-static void
-begin_probes(DbmazzShipper *s, const DbmazzCompletion *c)
-{
-	DbmazzGroup *g = &s->group;
-	ListCell   *lc;
-
-	g->is_probing = true;
-	g->found = false;
-	g->rejected = *c;
-	foreach(lc, g->members)
-		((Lane *) lfirst(lc))->is_probed = true;
-}
-
-void
-dbmazz_group_adopt(DbmazzShipper *s, Lane *lane, const DbmazzError *error)
-{
-	MemoryContext old = MemoryContextSwitchTo(s->cxt);
-	DbmazzCompletion c = {0};
-
-	c.outcome = DBMAZZ_REJECT;
-	c.error = *error;
-	s->group.members = list_make1(lane);
-	MemoryContextSwitchTo(old);
-	begin_probes(s, &c);
 }
 
 static void
@@ -427,7 +451,7 @@ rejected(DbmazzShipper *s, const DbmazzCompletion *c)
 							 NULL);
 		dbmazz_worker_fail(s->p, &c->error);
 	}
-	begin_probes(s, c);
+	dbmazz_group_begin_probes(s, c);
 }
 
 void
@@ -454,95 +478,18 @@ dbmazz_group_complete(DbmazzShipper *s, const DbmazzCompletion *c)
 		loaded(s);
 	else if (kind == DBMAZZ_REQUEST_RESOLVE &&
 			 (c->is_aborted || c->is_forgotten))
-		dbmazz_lane_next_label(lane);
+		not_loaded(s);
 	else if (kind == DBMAZZ_REQUEST_GROUP && c->outcome == DBMAZZ_REJECT)
 		rejected(s, c);
 	else
 	{
 		dbmazz_lane_note_failure(s, lane, c);
 		g->is_settled = false;
+		if (kind == DBMAZZ_REQUEST_GROUP)
+			g->is_late = c->is_late;
 		if (c->outcome == DBMAZZ_RETRY && kind == DBMAZZ_REQUEST_GROUP)
-			dbmazz_lane_next_label(lane);
+			not_loaded(s);
 		else
 			lane->in_doubt = true;
-	}
-}
-
-/* ---- rows that the target does not take ---------------------------------------- */
-
-/* All rows of the member are known. */
-static void
-end_probe(Lane *lane)
-{
-	ListCell   *lc;
-
-	foreach(lc, lane->bad)
-		((DbmazzRowEntry *) lfirst(lc))->flags |= DBMAZZ_ROW_DEAD;
-	lane->bad = NIL;
-	dbmazz_split_forget(lane);
-	lane->is_probed = false;
-}
-
-/* The only row of the part is not taken. */
-static void
-leave_out(DbmazzShipper *s, Lane *lane, const DbmazzError *error)
-{
-	MemoryContext old;
-	DbmazzSegment *segment;
-	DbmazzRowEntry *entry = dbmazz_split_row(lane, &segment);
-
-	if (!dbmazz_dead_row(s, lane, error))
-		return;
-	DBMAZZ_DEBUG_POINT("letter_written");
-	s->group.found = true;
-	old = MemoryContextSwitchTo(lane->cxt);
-	lane->bad = lappend(lane->bad, entry);
-	MemoryContextSwitchTo(old);
-	if (!dbmazz_split_leave_out(lane))
-		end_probe(lane);
-}
-
-void
-dbmazz_group_probe_complete(DbmazzShipper *s, Lane *lane,
-							const DbmazzCompletion *c)
-{
-	if (lane->request.kind == DBMAZZ_REQUEST_SETTLE)
-	{
-		if (c->outcome != DBMAZZ_DONE)
-		{
-			dbmazz_lane_note_failure(s, lane, c);
-			return;
-		}
-		dbmazz_lane_next_label(lane);
-		if (lane->is_taken)
-			dbmazz_lane_note_success(s, lane);
-		if (lane->is_taken && !dbmazz_split_loaded(lane))
-			end_probe(lane);
-		lane->is_taken = false;
-	}
-	else if (c->outcome == DBMAZZ_DONE)
-	{
-		/* it must not stay */
-		dbmazz_lane_note_success(s, lane);
-		lane->is_taken = true;
-		lane->in_doubt = true;
-	}
-	else if (c->outcome == DBMAZZ_REJECT)
-	{
-		dbmazz_lane_note_success(s, lane);
-		dbmazz_lane_next_label(lane);
-		if (c->error.status != DBMAZZ_ERR_UNREPRESENTABLE)
-			dbmazz_lane_stop(s, lane, &c->error, NULL);
-		else if (lane->request.nrows > 1)
-			dbmazz_split_rejected(lane);
-		else
-			leave_out(s, lane, &c->error);
-	}
-	else
-	{
-		dbmazz_lane_note_failure(s, lane, c);
-		lane->in_doubt = c->outcome == DBMAZZ_DOUBT;
-		if (!lane->in_doubt)
-			dbmazz_lane_next_label(lane);
 	}
 }

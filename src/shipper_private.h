@@ -135,7 +135,7 @@ typedef struct Lane
 	DbmazzDecision decision;
 	bool		row_has_load;	/* the catalogs name a load */
 
-	/* looking for rows that keep a group from being loaded (shipper_group.c) */
+	/* looking for rows that keep a group from being loaded (shipper_probe.c) */
 	bool		is_probed;		/* its rows are looked at */
 	bool		is_taken;		/* the target takes those of the load under way */
 	List	   *bad;			/* rows that are to be left out, in 'cxt' */
@@ -158,6 +158,10 @@ typedef struct DbmazzGroup
 								 * is not there wholly */
 	List	   *members;		/* lanes; NIL: no group of several is under way */
 	bool		is_begun;		/* one was since the position was written */
+	uint32		nsegments;		/* of the group under way */
+	XLogRecPtr	before;			/* what the mark was in front of it; invalid if
+								 * it cannot be taken back */
+	bool		is_late;		/* the last attempt took too long */
 	bool		is_settled;		/* the label in doubt is */
 	bool		is_probing;
 	bool		found;			/* a row that the target does not take */
@@ -337,6 +341,16 @@ extern void dbmazz_group_take(DbmazzShipper *s, uint32 head);
  * '*started' is set if there is more to do at once.  May commit.
  */
 extern bool dbmazz_group_drive(DbmazzShipper *s, TimestampTz now,
+							   bool *started);
+
+/* ---- rows for which a group is refused (shipper_probe.c) -------------------- */
+
+/* Some rows are not taken: look at those of all members. */
+extern void dbmazz_group_begin_probes(DbmazzShipper *s,
+									  const DbmazzCompletion *c);
+
+/* Look at a member's rows, or undo what that has left; false when all are known. */
+extern bool dbmazz_group_probe(DbmazzShipper *s, Lane *lane, TimestampTz now,
 							   bool *started);
 
 /* The load of the only batch of a group was rejected because of some rows. */

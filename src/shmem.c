@@ -94,6 +94,7 @@ pipeline_init(DbmazzPipeline *p)
 	pg_atomic_init_u32(&p->exactly_once, 0);
 	pg_atomic_init_u32(&p->atomic, 0);
 	pg_atomic_init_u64(&p->group_lsn, 0);
+	pg_atomic_init_u32(&p->group_segments, 0);
 	pg_atomic_init_u64(&p->slot_lsn, 0);
 	pg_atomic_init_u64(&p->decoded_upto, 0);
 	pg_atomic_init_u64(&p->decoded_time, 0);
@@ -179,6 +180,7 @@ forget_progress(DbmazzPipeline *p)
 	pg_atomic_write_u64(&p->confirmed_lsn, 0);
 	pg_atomic_write_u64(&p->oldest_time, 0);
 	pg_atomic_write_u64(&p->epoch, 0);
+	pg_atomic_write_u32(&p->group_segments, 0);
 	pg_atomic_write_u64(&p->counters.rows, 0);
 	pg_atomic_write_u64(&p->counters.changes, 0);
 	pg_atomic_write_u64(&p->counters.bytes, 0);

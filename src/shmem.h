@@ -90,7 +90,10 @@ typedef struct DbmazzPipeline
 									 * to be sent once */
 	pg_atomic_uint32 atomic;	/* likewise: batches are sealed and sent in
 								 * groups of whole transactions, */
-	pg_atomic_uint64 group_lsn; /* of which the first ends behind this */
+	pg_atomic_uint64 group_lsn; /* of which the first ends behind this, */
+	pg_atomic_uint32 group_segments;	/* and each is full with so many, if it
+										 * is not 0; by the shipper, and kept
+										 * for the next life */
 	pg_atomic_uint64 slot_lsn;	/* by the decoder: where a new slot begins */
 	pg_atomic_uint64 decoded_upto;	/* by the decoder, between records */
 	pg_atomic_uint64 decoded_time;	/* commit time of the last transaction */

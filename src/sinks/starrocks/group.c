@@ -127,6 +127,7 @@ dbmazz_sr_group_step(DbmazzSrJob *job)
 	{
 		job->leader = job->where;
 		job->is_open = true;
+		job->began_ms = dbmazz_http_now_ms();
 		send_part(job);
 	}
 	else if (job->step == DBMAZZ_SR_STEP_GROUP_COMMIT)

@@ -131,7 +131,8 @@ unit_cache(void)
 	check_first(&sr, full);
 	dbmazz_sr_cache_store(&sr, "u", dbmazz_sr_schema_assume(other));
 	dbmazz_sr_cache_clear(&sr);
-	CHECK(sr.targets == NULL);
+	for (i = 0; i < DBMAZZ_SR_BUCKETS; i++)
+		CHECK(sr.targets[i] == NULL);
 	dbmazz_sr_config_release(sr.config);
 	free(full);
 	free(keys);

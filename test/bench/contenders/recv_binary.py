@@ -9,6 +9,7 @@ ORDER = 12
 TITLE = "(j) pg_recvlogical, pgoutput, binary"
 NEEDS_DBMAZZ = False
 WORKLOADS = ["inserts", "single", "wide"]
+MAX_RUNS = 1
 
 
 def prepare(bench, workload, name):

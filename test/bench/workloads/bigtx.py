@@ -11,6 +11,7 @@ TABLE = "bench_bigtx"
 SCHEMAS = [narrow.schema(TABLE)]
 SETTINGS = {"flush_interval": "0"}
 MAX_RUNS = 1                    # it takes long, and differs little
+CONTENDERS = ["recvlogical", "http", "recv_256", "http_256"]
 
 
 def setup(bench):

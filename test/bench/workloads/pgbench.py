@@ -203,6 +203,18 @@ CPU = [("backend", "backends"), ("pgbench", "pgbench"),
        ("blackhole", "blackhole"), ("server", "server")]
 
 
+DECODING_ROLES = ("walsender", "pg_recvlogical", "decoder", "shipper",
+                  "blackhole")
+
+
+def _each_cell(result):
+    """What a transaction costs, and how much of it decoding does."""
+    cpu = result["cpu_s"]
+    decoding = sum(cpu.get(role, 0) for role in DECODING_ROLES)
+    return (f"{sum(cpu.values()) / result['rows'] * 1e6:.0f}, "
+            f"{decoding / result['rows'] * 1e6:.0f}")
+
+
 def _cpu_cell(result):
     parts = [f"{title} {result['cpu_s'][role]:.1f}" for role, title in CPU
              if result["cpu_s"].get(role, 0) >= 0.05]
@@ -222,6 +234,8 @@ def _lines(title, found):
             line("p50, p99, ms", lambda result: f"{result['p50_ms']:.2f}, "
                  f"{result['p99_ms']:.2f}"),
             line("CPU seconds", _cpu_cell),
+            line("CPU µs a transaction, of which decoding and sending",
+                 _each_cell),
             line("behind at the end, s", lambda result:
                  f"{result['behind_s']:.2f}")]
 
@@ -234,11 +248,12 @@ def report(middle):
         found = [result for name in names for result in middle
                  if (result["contender"], result["script"]) == (name, script)]
         lines += _lines(title, found)
-    seconds = middle[0]["wall_s"]
+    seconds, cores = middle[0]["wall_s"], len(os.sched_getaffinity(0))
     yield (f"Somebody else's work: pgbench, {CLIENTS} clients, scale {SCALE},"
-           f" {seconds} s each, all on these processors ({seconds} s of each "
-           "is what there is to share); dbmazz as it comes, with a "
-           "flush_interval of 1 s:")
+           f" {seconds} s each. All processes share {cores} processors, that "
+           f"is {cores * seconds} CPU seconds: where these are used up, what "
+           "decoding takes is missing at the clients, whoever decodes. "
+           "dbmazz as it comes (flush_interval 1 s):")
     yield tables.table(["pgbench"] + [TITLES[name] for name in names], lines)
     for result in middle:
         if "own_wal_bytes" in result:

@@ -63,6 +63,7 @@ OBJS = $(CORE_OBJS) \
 	src/fastpath.o \
 	src/fastpath_texts.o \
 	src/decoder.o \
+	src/decoder_calls.o \
 	src/shipwait.o \
 	src/shipper_split.o \
 	src/shipper_group.o \

@@ -22,6 +22,7 @@
 #include "storage/spin.h"
 #include "utils/acl.h"
 #include "utils/guc.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/relcache.h"
 #include "utils/wait_event.h"
@@ -239,6 +240,25 @@ dbmazz_log_message_compat(const char *prefix, const char *message,
 	if (flush)
 		XLogFlush(lsn);
 	return lsn;
+#endif
+}
+
+/*
+ * Before 16 a slab gives a block back to malloc() when it becomes empty, and each
+ * short transaction empties that of transactions and that of changes; to make new
+ * ones costs more than to decode it.  A piece of each that nobody uses keeps one.
+ * 'txn' is any transaction; minor releases differ in its size, so where it is not
+ * what we know, that slab is left alone.
+ */
+static inline void
+dbmazz_reorder_keep_blocks_compat(ReorderBuffer *rb, ReorderBufferTXN *txn)
+{
+#if PG_VERSION_NUM < 160000
+	Size		piece = 2 * sizeof(void *) + MAXALIGN(sizeof(*txn));
+
+	(void) ReorderBufferGetChange(rb);
+	if (GetMemoryChunkSpace(txn) == piece)
+		(void) MemoryContextAlloc(rb->txn_context, sizeof(*txn));
 #endif
 }
 

@@ -27,6 +27,7 @@ typedef struct Wiring
 	DbmazzChanges *changes;
 	DbmazzFastPath *fast;		/* NULL: everything goes through pgoutput */
 	DbmazzBatcher *batcher;
+	bool		in_groups;		/* of whole transactions batches are sealed */
 } Wiring;
 
 static void
@@ -85,7 +86,9 @@ on_message(void *arg, XLogRecPtr lsn, uint64 number, const char *data,
 static bool
 on_committed(void *arg)
 {
-	return dbmazz_changes_committed(((Wiring *) arg)->changes);
+	Wiring	   *w = arg;
+
+	return w->in_groups && dbmazz_changes_committed(w->changes);
 }
 
 static long
@@ -206,6 +209,7 @@ decode(DbmazzPipeline *p, const DbmazzWorkerArg *arg)
 										   wiring.batcher);
 	wiring.fast = dbmazz_fastpath_create(TopMemoryContext, relations,
 										 row->publication);
+	wiring.in_groups = pg_atomic_read_u32(&p->atomic) != 0;
 	ops.arg = &wiring;
 	ops.begin = on_begin;
 	ops.commit = on_commit;

@@ -16,31 +16,28 @@
 #include "access/xlogutils.h"
 #include "compat.h"
 #include "debug_point.h"
-#include "decoder.h"
-#include "encoding.h"
+#include "decoder_private.h"
 #include "guc.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "pgstat.h"
 #include "replication/decode.h"
-#include "replication/logical.h"
 #include "replication/slot.h"
 #include "slot.h"
 #include "storage/latch.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/inval.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/syscache.h"
 #include "utils/timestamp.h"
 #include "wakeup.h"
 #include "worker.h"
 
 #define LOOK_MS			1000	/* fallback where no commit wakes us */
 #define UNFLUSHED_MS	5		/* a commit is known but not flushed yet */
-#define TICK_RECORDS	1024	/* look at the clock at least this often */
+#define TICK_WAL		262144	/* bytes that are decoded between two ticks, */
+#define TICK_CHANGES	1024	/* or changes */
 #define HEALTHY_MS		10000
 #define STANDBY_WORD_MS	60000	/* between words on standbys that are missing */
 
@@ -58,14 +55,7 @@ static struct
 	XLogRecPtr	standbys_goal;	/* what we ask for */
 	TimestampTz standbys_word;	/* last word on missing ones */
 	TimestampTz began;
-	const char *publication;
-	bool		has_publication;	/* as far as is known */
-	LogicalDecodeBeginCB begin_cb;	/* pgoutput's */
-	LogicalDecodeCommitCB commit_cb;
-	LogicalDecodeChangeCB change_cb;
-	LogicalDecodeTruncateCB truncate_cb;
-	XLogRecPtr	counted;		/* transaction whose changes are counted */
-	uint64		number;			/* of the change at hand in it */
+	XLogRecPtr	ticked_at;		/* where we were at the last tick */
 }			session;
 
 /*
@@ -133,6 +123,20 @@ dbmazz_decoder_confirm(void *arg)
 	}
 }
 
+/*
+ * What there is to do besides decoding.  Returns the milliseconds until it is to
+ * be done again, or -1.
+ */
+static long
+do_duties(void)
+{
+	long		due = session.ops->tick(session.ops->arg);
+
+	dbmazz_decoder_confirm(session.p);
+	dbmazz_decoder_calls_seen();
+	return due;
+}
+
 /* Sleep until WAL up to 'wanted' may have been flushed, or a duty is due. */
 static void
 wait_for_wal(XLogRecPtr wanted)
@@ -144,9 +148,8 @@ wait_for_wal(XLogRecPtr wanted)
 	dbmazz_worker_reloaded();
 	if (session.ops != NULL)
 	{
-		long		due = session.ops->tick(session.ops->arg);
+		long		due = do_duties();
 
-		dbmazz_decoder_confirm(p);
 		if (due >= 0)
 			nap = Min(nap, due);
 		if (!pg_atomic_read_u32(&p->healthy) &&
@@ -211,105 +214,6 @@ page_read(XLogReaderState *state, XLogRecPtr page, int len,
 	if (!WALRead(state, buffer, page, count, tli, &errinfo))
 		WALReadRaiseError(&errinfo);
 	return count;
-}
-
-static void
-prepare_write(LogicalDecodingContext *ctx, XLogRecPtr lsn, TransactionId xid,
-			  bool last)
-{
-	resetStringInfo(ctx->out);
-}
-
-static void
-take_write(LogicalDecodingContext *ctx, XLogRecPtr lsn, TransactionId xid,
-		   bool last)
-{
-	session.ops->message(session.ops->arg, lsn, session.number, ctx->out->data,
-						 ctx->out->len);
-}
-
-/* ---- publication --------------------------------------------------------- */
-
-static void
-publication_changed(Datum arg, int cacheid, uint32 hashvalue)
-{
-	session.has_publication = false;
-}
-
-/*
- * Where there is no publication, pgoutput raises an error at every attempt, and
- * from 18 on it leaves the changes out and goes on: both are nothing that a new
- * life could repair.
- */
-static void
-check_publication(const ReorderBufferTXN *txn)
-{
-	DbmazzError error;
-
-	session.has_publication =
-		OidIsValid(get_publication_oid(session.publication, true));
-	if (session.has_publication)
-		return;
-	dbmazz_error_set(&error, DBMAZZ_ERR_MALFORMED, 0,
-					 "publication \"%s\" was dropped",
-					 dbmazz_to_utf8(session.publication));
-	dbmazz_error_detail(&error, "It was not there for changes that committed at "
-						"%X/%X.", LSN_FORMAT_ARGS(txn->final_lsn));
-	dbmazz_error_hint(&error, "Changes are missing from the target for good. "
-					  "Create the publication again. " DBMAZZ_REPAIR_HINT);
-	dbmazz_worker_fail(session.p, &error);
-}
-
-/*
- * Changes are counted before pgoutput looks at them, so that their numbers depend
- * on the WAL alone, whatever the publication leaves out.
- */
-static void
-count_change(const ReorderBufferTXN *txn)
-{
-	if (session.counted != txn->final_lsn)
-		session.number = 0;
-	session.counted = txn->final_lsn;
-	session.number++;
-}
-
-static void
-take_truncate(LogicalDecodingContext *ctx, ReorderBufferTXN *txn,
-			  int nrelations, Relation relations[],
-			  ReorderBufferChange *change)
-{
-	count_change(txn);
-	session.truncate_cb(ctx, txn, nrelations, relations, change);
-}
-
-static void
-take_change(LogicalDecodingContext *ctx, ReorderBufferTXN *txn,
-			Relation relation, ReorderBufferChange *change)
-{
-	count_change(txn);
-	if (!session.has_publication)
-		check_publication(txn);
-	if (session.ops->change(session.ops->arg, relation, change,
-							session.number))
-		return;
-	session.change_cb(ctx, txn, relation, change);
-	session.ops->changed(session.ops->arg, relation, change);
-}
-
-static void
-take_begin(LogicalDecodingContext *ctx, ReorderBufferTXN *txn)
-{
-	session.begin_cb(ctx, txn);
-	session.ops->begin(session.ops->arg, txn->final_lsn,
-					   txn->xact_time.commit_time, txn->xid);
-}
-
-static void
-take_commit(LogicalDecodingContext *ctx, ReorderBufferTXN *txn,
-			XLogRecPtr commit_lsn)
-{
-	session.commit_cb(ctx, txn, commit_lsn);
-	session.ops->commit(session.ops->arg);
 }
 
 /* ---- slot ---------------------------------------------------------------- */
@@ -468,24 +372,26 @@ begin_session(const DbmazzPipelineRow *row, XLogRecPtr start_lsn,
 								XL_ROUTINE(.page_read = page_read,
 										   .segment_open = wal_segment_open,
 										   .segment_close = wal_segment_close),
-								prepare_write, take_write, NULL);
-	session.publication = row->publication;
-	session.has_publication = false;
-	session.begin_cb = ctx->callbacks.begin_cb;
-	ctx->callbacks.begin_cb = take_begin;
-	session.commit_cb = ctx->callbacks.commit_cb;
-	ctx->callbacks.commit_cb = take_commit;
-	session.change_cb = ctx->callbacks.change_cb;
-	ctx->callbacks.change_cb = take_change;
-	session.truncate_cb = ctx->callbacks.truncate_cb;
-	ctx->callbacks.truncate_cb = take_truncate;
-	session.counted = InvalidXLogRecPtr;
-	CacheRegisterSyscacheCallback(PUBLICATIONOID, publication_changed,
-								  (Datum) 0);
+								NULL, NULL, NULL);
+	dbmazz_decoder_calls_wrap(ctx, session.p, session.ops, row->publication);
+	session.ticked_at = MyReplicationSlot->data.restart_lsn;
 	XLogBeginRead(ctx->reader, MyReplicationSlot->data.restart_lsn);
 	InvalidateSystemCaches();
 	MemoryContextSwitchTo(old);
 	return ctx;
+}
+
+/*
+ * Duties are looked at before each wait for WAL (page_read), so nothing is late
+ * where we keep up.  Where there is more to decode, a look at each commit would
+ * cost more than a short transaction does, and would cut it a load of its own.
+ */
+static bool
+is_tick_due(XLogRecPtr upto)
+{
+	return upto - session.ticked_at >= TICK_WAL ||
+		dbmazz_decoder_calls_changes() >= TICK_CHANGES ||
+		session.ops->committed(session.ops->arg);
 }
 
 void
@@ -494,7 +400,6 @@ dbmazz_decoder_run(DbmazzPipeline *p, const DbmazzPipelineRow *row,
 				   const DbmazzDecoderOps *ops)
 {
 	LogicalDecodingContext *ctx;
-	int			records = 0;
 
 	session.p = p;
 	session.ops = ops;
@@ -528,12 +433,11 @@ dbmazz_decoder_run(DbmazzPipeline *p, const DbmazzPipelineRow *row,
 				pg_atomic_write_u64(&p->decoded_upto, ctx->reader->EndRecPtr);
 		}
 		CHECK_FOR_INTERRUPTS();
-		dbmazz_decoder_confirm(p);
-		if (ops->committed(ops->arg) || ++records >= TICK_RECORDS)
+		if (is_tick_due(ctx->reader->EndRecPtr))
 		{
+			session.ticked_at = ctx->reader->EndRecPtr;
 			dbmazz_worker_reloaded();
-			(void) ops->tick(ops->arg);
-			records = 0;
+			(void) do_duties();
 		}
 	}
 }

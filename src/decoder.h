@@ -47,12 +47,16 @@ typedef struct DbmazzDecoderOps
 							const char *data,
 							Size len);
 
-	/* Has a transaction with rows ended since the last call? */
+	/*
+	 * Has a transaction ended since the last call, after which the batches must
+	 * be looked at before the next one begins?
+	 */
 	bool		(*committed) (void *arg);
 
 	/*
-	 * Seal what is due; between records or while waiting for WAL.  Returns
-	 * the milliseconds until it wants to be called again, or -1.
+	 * Seal what is due; between records, whenever some WAL was decoded, and
+	 * before each wait for more.  Returns the milliseconds until it wants to be
+	 * called again, or -1.
 	 */
 	long		(*tick) (void *arg);
 } DbmazzDecoderOps;

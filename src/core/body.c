@@ -6,8 +6,9 @@
  *	  In the array framing and in CSV, a run of rows is sent with one copy per
  *	  segment: the bytes of neighbouring upserts are adjacent, separators
  *	  included.  A run ends before a row that is not sent or a delete, and with
- *	  the entries of its segment.  NDJSON needs another separator, so each row is
- *	  a run.
+ *	  the entries of its segment.  Where all rows of a batch are upserts that are
+ *	  sent, which is the usual one, the batch is one run, and its directory is not
+ *	  looked at again.  NDJSON needs another separator, so each row is a run.
  */
 #include "core/body.h"
 
@@ -37,16 +38,23 @@ dbmazz_body_init(DbmazzBody *body, const DbmazzBatchView *batch,
 	const DbmazzRowEntry *entry;
 	uint64_t	size = 0;
 	uint32_t	nrows = 0;
+	bool		one_run = framing != DBMAZZ_FRAME_NDJSON;
 
 	dbmazz_rows_begin(&cursor, batch);
 	while ((entry = dbmazz_rows_next(&cursor, &segment)) != NULL)
 	{
 		if (!dbmazz_row_is_sent(entry))
+		{
+			one_run = false;
 			continue;
+		}
 		nrows++;
 		size += entry->length;
 		if (entry->op == DBMAZZ_ROW_DELETE)
+		{
+			one_run = false;
 			size += delete_tail.len + (framing == DBMAZZ_FRAME_CSV ? 0 : 1);
+		}
 	}
 	if (framing == DBMAZZ_FRAME_JSON_ARRAY)
 		size += nrows > 0 ? 1 : 2;	/* both brackets, one separator less */
@@ -57,6 +65,7 @@ dbmazz_body_init(DbmazzBody *body, const DbmazzBatchView *batch,
 	body->delete_tail = delete_tail;
 	body->size = size;
 	body->nrows = nrows;
+	body->one_run = one_run && nrows > 0;
 	dbmazz_body_rewind(body);
 }
 
@@ -70,6 +79,19 @@ dbmazz_body_rewind(DbmazzBody *body)
 	body->rows_sent = 0;
 	body->state = BODY_START;
 	send_fixed(body, NULL, 0);
+}
+
+/* All rows, as they stand: only the separator behind the last one is left out. */
+static void
+whole_run(DbmazzBody *body)
+{
+	body->segment = body->cursor.segment;
+	body->pos = (const char *) body->segment + body->segment->data_start;
+	body->left = body->size;
+	if (body->framing == DBMAZZ_FRAME_JSON_ARRAY)
+		body->left -= 2;		/* the brackets are not in the segments */
+	body->rows_sent = body->nrows;
+	body->cursor.segment = NULL;
 }
 
 /*
@@ -101,6 +123,11 @@ next_run(DbmazzBody *body)
 	DbmazzSegment *segment;
 	const DbmazzRowEntry *entry;
 
+	if (body->one_run && body->rows_sent == 0)
+	{
+		whole_run(body);
+		return;
+	}
 	do
 	{
 		entry = dbmazz_rows_next(&body->cursor, &segment);

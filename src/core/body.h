@@ -32,6 +32,7 @@ typedef struct DbmazzBody
 								 * CSV, with the end of its line, ,0,1\n */
 	uint64_t	size;			/* bytes of the whole body */
 	uint32_t	nrows;			/* rows in it */
+	bool		one_run;		/* the batch's bytes as they stand */
 
 	/* position; private to body.c */
 	DbmazzRowCursor cursor;

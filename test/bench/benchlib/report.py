@@ -37,7 +37,7 @@ def _median(values):
 
 HEADER = ["Workload", "Contender", "Changes", "Wall s", "Changes/s",
           "Decoding CPU µs/change", "All CPU s", "CPU vs (a)", "Wall vs (a)",
-          "Rows/load", "Memory MB, peak"]
+          "Rows/load", "Rows shipped/change", "Memory MB, peak"]
 
 
 def _ratio(reference, value):
@@ -80,6 +80,8 @@ def _line(result, reference, contender, names):
             _ratio(their_wall, wall),
             f"{result.get('rows_per_load', 0):,.0f}"
             if result.get("rows_per_load") else "-",
+            f"{result['rows_received'] / rows:.2g}"
+            if result.get("rows_received") else "-",
             _memory(result, contender.ROLES[:2])]
 
 

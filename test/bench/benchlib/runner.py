@@ -56,11 +56,14 @@ class Produced:
     # rows that may reach the target: fewer than changes only where several
     # changes of a key may become one row
     rows_min: int = None
+    rows_max: int = None
     loads_max: int = None       # more loads than this are a failure
 
     def __post_init__(self):
         if self.rows_min is None:
             self.rows_min = self.changes
+        if self.rows_max is None:
+            self.rows_max = self.changes
 
 
 @dataclass
@@ -104,10 +107,10 @@ def pick(folder, wanted):
 def check(contender, produced, drained):
     """Refuse a measurement of something that did not do its work."""
     if drained.rows is not None and \
-            not produced.rows_min <= drained.rows <= produced.changes:
+            not produced.rows_min <= drained.rows <= produced.rows_max:
         raise BenchError(f"{contender.NAME}: {drained.rows} rows arrived, "
                          f"expected {produced.rows_min} to "
-                         f"{produced.changes}")
+                         f"{produced.rows_max}")
     if drained.loads and produced.loads_max and \
             drained.loads > produced.loads_max:
         raise BenchError(f"{contender.NAME}: {drained.loads} loads for "

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "check.h"
 #include "helpers.h"
@@ -266,7 +267,7 @@ segment_ends_with_a_row(void)
 }
 
 static void
-rewind_in_the_middle(void)
+rewind_in(const char *order)
 {
 	static const DbmazzSpan tail = {TAIL, sizeof(TAIL) - 1};
 	Fixture		f;
@@ -275,7 +276,7 @@ rewind_in_the_middle(void)
 
 	begin(&f, 4);
 	for (i = 0; i < 30; i++)
-		add(&f, "IDiIdI"[i % 6], i, 5);
+		add(&f, order[i % strlen(order)], i, 5);
 	finish(&f);
 	for (framing = 0; framing < 2; framing++)
 	{
@@ -296,6 +297,13 @@ rewind_in_the_middle(void)
 		free(start);
 	}
 	end(&f);
+}
+
+static void
+rewind_in_the_middle(void)
+{
+	rewind_in("IDiIdI");
+	rewind_in("I");
 }
 
 static void

@@ -7,7 +7,7 @@ gets a small part of what was written: see the column of rows per change.
 from benchlib.runner import Produced
 
 NAME = "hotkeys"
-ORDER = 5
+ORDER = 4.1
 TITLE = "updates of 1,000 hot keys, 100 a transaction"
 PUBLICATION = "bench_hotkeys"
 TABLE = "bench_hotkeys"

@@ -5,7 +5,7 @@ import time
 from benchlib import dbmazz, narrow
 
 NAME = "idle"
-ORDER = 7
+ORDER = 6
 TITLE = "nothing to do"
 PUBLICATION = "bench_idle"
 TABLE = "bench_idle"

@@ -13,7 +13,7 @@ import statistics
 from benchlib import BenchError, dbmazz, narrow, wal
 
 NAME = "latency"
-ORDER = 6
+ORDER = 5
 TITLE = "COMMIT returned to row received, 1000 transactions a second"
 PUBLICATION = "bench_latency"
 TABLE = "bench_latency"

@@ -24,6 +24,7 @@ CORE_OBJS = \
 	src/core/rowplan.o \
 	src/core/encode_json.o \
 	src/core/encode_csv.o \
+	src/core/pgjsonb.o \
 	src/core/keyrow.o \
 	src/core/rowtext.o \
 	src/core/body.o \
@@ -62,6 +63,7 @@ OBJS = $(CORE_OBJS) \
 	src/changes.o \
 	src/fastpath.o \
 	src/fastpath_texts.o \
+	src/fastpath_arrays.o \
 	src/decoder.o \
 	src/decoder_calls.o \
 	src/shipwait.o \
@@ -166,7 +168,7 @@ uninstall-sinks:
 
 # ---- checks ----------------------------------------------------------------
 
-.PHONY: help unit fuzz bench profile oracle chaos soak memcheck lint format docs dev dev-stop
+.PHONY: help unit fuzz bench bench-core profile oracle chaos soak memcheck lint format docs dev dev-stop
 installcheck:
 	PG_CONFIG='$(PG_CONFIG)' $(srcdir)/test/lib/pg_regress.sh regress $(REGRESS)
 	PG_CONFIG='$(PG_CONFIG)' $(srcdir)/test/lib/pg_regress.sh isolation $(ISOLATION)
@@ -186,6 +188,10 @@ bench:
 
 profile:
 	$(srcdir)/test/bench/profile $(PROFILE_OPTS)
+
+bench-core:
+	$(MAKE) -C test/unit bench
+	$(srcdir)/test/bench/encoders/run --pg-config '$(PG_CONFIG)' $(BENCH_OPTS)
 
 oracle:
 	$(srcdir)/test/oracle/start $(if $(PG),--pg $(PG)) $(if $(KEEP),--keep) \
@@ -228,6 +234,8 @@ help:
 	@echo "make unit          unit tests of the core and of the sinks, with sanitizers"
 	@echo "make fuzz          fuzzers: T=name (default all), S=seconds each (default 60)"
 	@echo "make bench         benchmarks against pg_recvlogical; BENCH_OPTS=--quick for a short look"
+	@echo "make bench-core    ns per row in the core, and per value of each type beside the server's"
+	@echo "                   output functions; BENCH_OPTS='--only jsonb', --update-readme"
 	@echo "make profile       where decoder and shipper spend their time (needs perf); PROFILE_OPTS=--only=toast"
 	@echo "make oracle        random tables and changes, compared with the target: SEED=1-3, MINUTES=,"
 	@echo "                   CHANGES= of each seed, PG=17, FEATURES=+truncate,-faults, KEEP=1"

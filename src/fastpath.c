@@ -171,7 +171,7 @@ dbmazz_fastpath_create(MemoryContext parent, DbmazzRelations *relations,
 		PUBLICATIONOID, PUBLICATIONREL, PUBLICATIONRELMAP,
 		PUBLICATIONNAMESPACE, PUBLICATIONNAMESPACEMAP
 	};
-	static const int needed[] = {NAMESPACEOID, TYPEOID, PROCOID};
+	static const int needed[] = {NAMESPACEOID, TYPEOID, ENUMOID, PROCOID};
 	DbmazzFastPath *fast;
 
 	if (dbmazz_fast_path == DBMAZZ_FAST_PATH_OFF)

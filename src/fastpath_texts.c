@@ -4,17 +4,20 @@
  *
  * NOTES
  *	  An output function that is called again and again keeps what it has found
- *	  out.  That is safe for base types and enums; functions of composite types,
- *	  ranges and the like remember the inside of other types, of whose changes
- *	  nobody tells us, so they are looked up for each value, as pgoutput does.
+ *	  out.  That is safe for base types and enums (whose labels are kept here);
+ *	  functions of composite types, ranges and the like remember the inside of
+ *	  other types, of whose changes nobody tells us, so they are looked up for each
+ *	  value, as pgoutput does.
  */
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
 #include "common/shortest_dec.h"
 #include "compat.h"
+#include "core/pgjsonb.h"
 #include "core/pgtext.h"
 #include "fastpath_private.h"
+#include "utils/builtins.h"
 #include "utils/date.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -23,7 +26,8 @@
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
-#define SMALL_NUMERIC	64		/* bytes that are copied to the stack */
+/* Room for small documents, whatever has to be escaped in them. */
+#define JSONB_ROOM		1024
 
 void
 dbmazz_texts_init(DbmazzTexts *texts, MemoryContext parent)
@@ -91,8 +95,8 @@ is_simple(Oid typid, HTAB *needed)
 	return kind == TYPTYPE_BASE || kind == TYPTYPE_ENUM;
 }
 
-static DbmazzFastKind
-kind_of(Oid output, Oid typid, HTAB *needed)
+DbmazzFastKind
+dbmazz_texts_kind(Oid output, Oid typid, HTAB *needed)
 {
 	static const struct
 	{
@@ -116,7 +120,9 @@ kind_of(Oid output, Oid typid, HTAB *needed)
 		{F_TIMESTAMP_OUT, DBMAZZ_FAST_TIMESTAMP},
 		{F_TIMESTAMPTZ_OUT, DBMAZZ_FAST_TIMESTAMPTZ},
 		{F_UUID_OUT, DBMAZZ_FAST_UUID},
-		{F_BYTEAOUT, DBMAZZ_FAST_BYTEA}
+		{F_BYTEAOUT, DBMAZZ_FAST_BYTEA},
+		{F_JSONB_OUT, DBMAZZ_FAST_JSONB},
+		{F_ENUM_OUT, DBMAZZ_FAST_ENUM}
 	};
 
 	for (int i = 0; i < lengthof(known); i++)
@@ -134,8 +140,18 @@ dbmazz_texts_column(DbmazzFastColumn *column, Form_pg_attribute att,
 	column->index = att->attnum - 1;
 	column->is_varlena = att->attlen == -1;
 	column->output = output_of(att->atttypid, needed);
-	column->kind = kind_of(column->output, att->atttypid, needed);
-	if (column->kind != DBMAZZ_FAST_CACHED)
+	column->kind = dbmazz_texts_kind(column->output, att->atttypid, needed);
+	column->needed = needed;
+	if (column->output == F_ARRAY_OUT)
+	{
+		column->element = dbmazz_arrays_element(att->atttypid, cxt, needed);
+		if (column->element != NULL)
+			column->kind = DBMAZZ_FAST_ARRAY;
+	}
+	if (column->kind == DBMAZZ_FAST_ENUM)
+		column->labels = MemoryContextAllocZero(cxt, DBMAZZ_FAST_NLABELS *
+												sizeof(DbmazzFastLabel));
+	if (column->kind != DBMAZZ_FAST_CACHED && column->kind < DBMAZZ_FAST_ARRAY)
 		return;
 	column->call = MemoryContextAlloc(cxt, sizeof(FmgrInfo));
 	fmgr_info_cxt(column->output, column->call, cxt);
@@ -151,35 +167,35 @@ take_bytes(Datum datum, DbmazzValue *value)
 }
 
 static Size
-put_bytea(Datum datum, DbmazzValue *value)
+put_bytea(Datum datum, char *out, DbmazzValue *value)
 {
 	struct varlena *bytes = PG_DETOAST_DATUM_PACKED(datum);
 	Size		len = VARSIZE_ANY_EXHDR(bytes);
-	char	   *out = palloc(2 * len + 2);
 
-	value->data = out;
+	if (2 * len + 2 > DBMAZZ_PGTEXT_ROOM)
+		value->data = out = palloc(2 * len + 2);
 	return dbmazz_pgtext_bytea(out, (unsigned char *) VARDATA_ANY(bytes), len);
 }
 
-/* In the tuple a numeric need not be aligned. */
 static Size
 put_numeric(Datum datum, char *out, DbmazzValue *value)
 {
 	struct varlena *bytes = PG_DETOAST_DATUM_PACKED(datum);
 	Size		len = VARSIZE_ANY_EXHDR(bytes);
-	uint16		small[SMALL_NUMERIC / sizeof(uint16)];
-	void	   *copy = len <= sizeof(small) ? small : palloc(len);
-	Size		room;
+	Size		room = DBMAZZ_PGTEXT_ROOM;
+	Size		n = dbmazz_pgtext_numeric(out, room, VARDATA_ANY(bytes), len);
 
-	memcpy(copy, VARDATA_ANY(bytes), len);
-	room = dbmazz_pgtext_numeric_room(copy, len);
-	if (room == 0)
+	if (n > room)
+	{
+		room = n;
+		value->data = out = palloc(room);
+		n = dbmazz_pgtext_numeric(out, room, VARDATA_ANY(bytes), len);
+	}
+	if (n == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("malformed numeric of %zu bytes", len)));
-	if (room > DBMAZZ_PGTEXT_ROOM)
-		value->data = out = palloc(room);
-	return dbmazz_pgtext_numeric(out, copy, len);
+	return n;
 }
 
 static void
@@ -187,6 +203,14 @@ take_output(char *text, DbmazzValue *value)
 {
 	value->data = text;
 	value->len = strlen(text);
+}
+
+static Size
+put_double(double number, char *out)
+{
+	Size		len = dbmazz_pgtext_short_double(out, number);
+
+	return len > 0 ? len : double_to_shortest_decimal_bufn(number, out);
 }
 
 /* A cast WITHOUT FUNCTION can make times that are none. */
@@ -220,7 +244,7 @@ put_text(DbmazzFastKind kind, Datum datum, char *out, DbmazzValue *value)
 		case DBMAZZ_FAST_FLOAT4:
 			return float_to_shortest_decimal_bufn(DatumGetFloat4(datum), out);
 		case DBMAZZ_FAST_FLOAT8:
-			return double_to_shortest_decimal_bufn(DatumGetFloat8(datum), out);
+			return put_double(DatumGetFloat8(datum), out);
 		case DBMAZZ_FAST_NUMERIC:
 			return put_numeric(datum, out, value);
 		case DBMAZZ_FAST_DATE:
@@ -236,10 +260,70 @@ put_text(DbmazzFastKind kind, Datum datum, char *out, DbmazzValue *value)
 		case DBMAZZ_FAST_UUID:
 			return dbmazz_pgtext_uuid(out, DatumGetUUIDP(datum)->data);
 		case DBMAZZ_FAST_BYTEA:
-			return put_bytea(datum, value);
+			return put_bytea(datum, out, value);
 		default:
 			pg_unreachable();
 	}
+}
+
+void
+dbmazz_texts_plain(DbmazzFastKind kind, Datum datum, char *out,
+				   DbmazzValue *value)
+{
+	if (kind == DBMAZZ_FAST_TEXT)
+		take_bytes(datum, value);
+	else
+	{
+		value->data = out;
+		value->len = put_text(kind, datum, out, value);
+	}
+}
+
+/*
+ * Most documents take somewhat more room as text.  A second attempt is seldom
+ * needed: where much has to be escaped, or numbers have many zeros.
+ */
+static bool
+put_jsonb(Datum datum, DbmazzValue *value)
+{
+	struct varlena *bytes = PG_DETOAST_DATUM_PACKED(datum);
+	Size		len = VARSIZE_ANY_EXHDR(bytes);
+	Size		room = 2 * len + JSONB_ROOM;
+	DbmazzJsonbResult result;
+
+	for (;;)
+	{
+		char	   *out = palloc(room);
+		Size		written;
+
+		result = dbmazz_pgtext_jsonb(out, room, VARDATA_ANY(bytes), len,
+									 &written);
+		value->data = out;
+		value->len = written;
+		if (result != DBMAZZ_JSONB_NO_ROOM || room > MaxAllocSize / 4)
+			break;
+		pfree(out);
+		room *= 4;
+	}
+	return result == DBMAZZ_JSONB_WRITTEN;
+}
+
+/* A value that has no label is an error of the server's function. */
+static void
+take_label(DbmazzFastColumn *column, Datum datum, DbmazzValue *value)
+{
+	Oid			oid = DatumGetObjectId(datum);
+	DbmazzFastLabel *label = &column->labels[oid / 2 % DBMAZZ_FAST_NLABELS];
+
+	if (label->value != oid)
+	{
+		dbmazz_texts_need(column->needed, ENUMOID, oid);
+		namestrcpy(&label->name, OutputFunctionCall(column->call, datum));
+		label->len = strlen(NameStr(label->name));
+		label->value = oid;
+	}
+	value->data = NameStr(label->name);
+	value->len = label->len;
 }
 
 void
@@ -247,18 +331,33 @@ dbmazz_texts_value(DbmazzTexts *texts, DbmazzFastColumn *column, Datum datum,
 				   DbmazzValue *value)
 {
 	MemoryContext old = MemoryContextSwitchTo(texts->cxt);
+	bool		is_done = true;
 
-	if (column->kind == DBMAZZ_FAST_TEXT)
-		take_bytes(datum, value);
-	else if (column->kind == DBMAZZ_FAST_CACHED)
-		take_output(OutputFunctionCall(column->call, datum), value);
-	else if (column->kind == DBMAZZ_FAST_CALL)
-		take_output(OidOutputFunctionCall(column->output, datum), value);
-	else
+	switch (column->kind)
 	{
-		value->data = texts->next;
-		value->len = put_text(column->kind, datum, texts->next, value);
-		texts->next += DBMAZZ_PGTEXT_ROOM;
+		case DBMAZZ_FAST_TEXT:
+			take_bytes(datum, value);
+			break;
+		case DBMAZZ_FAST_ENUM:
+			take_label(column, datum, value);
+			break;
+		case DBMAZZ_FAST_CALL:
+			take_output(OidOutputFunctionCall(column->output, datum), value);
+			break;
+		case DBMAZZ_FAST_CACHED:
+			is_done = false;
+			break;
+		case DBMAZZ_FAST_JSONB:
+			is_done = put_jsonb(datum, value);
+			break;
+		case DBMAZZ_FAST_ARRAY:
+			is_done = dbmazz_arrays_value(column->element, datum, value);
+			break;
+		default:
+			dbmazz_texts_plain(column->kind, datum, texts->next, value);
+			texts->next += DBMAZZ_PGTEXT_ROOM;
 	}
+	if (!is_done)
+		take_output(OutputFunctionCall(column->call, datum), value);
 	MemoryContextSwitchTo(old);
 }

@@ -18,7 +18,7 @@
 /* Bytes of a long text that are doubled at once. */
 #define PIECE			1024
 
-/* Not zero if one of eight bytes is '"': 0x80 there, and exactly there. */
+/* Not zero if one of eight bytes is '"'. */
 static inline uint64_t
 quote_mask(uint64_t v)
 {
@@ -28,40 +28,70 @@ quote_mask(uint64_t v)
 	return ~(other | v) & DBMAZZ_EACH_BYTE(0x80);
 }
 
+/* Fewer bytes than a block. */
+static inline char *
+put_doubled_tail(char *out, const char *p, size_t n)
+{
+	uint64_t	mask = 1;
+	size_t		i;
+
+	if (n >= 8)
+		mask = quote_mask(dbmazz_load64(p)) |
+			quote_mask(dbmazz_load64(p + n - 8));
+	else if (n >= 4)
+		mask = quote_mask((uint64_t) dbmazz_load32(p) << 32 |
+						  dbmazz_load32(p + n - 4));
+	if (mask == 0)
+	{
+		dbmazz_copy_short(out, p, n);
+		return out + n;
+	}
+	for (i = 0; i < n; i++)
+	{
+		if (p[i] == '"')
+			*out++ = '"';
+		*out++ = p[i];
+	}
+	return out;
+}
+
 /*
- * The inside of an enclosed text.  Words are stored before they are looked at;
- * so 'out' must have room for 2 * n + 8 bytes.
+ * The inside of an enclosed text, at most 2 * n bytes.  Blocks are stored before
+ * they are looked at.
  */
 static inline char *
 put_doubled(char *out, const char *p, size_t n)
 {
 	const char *end = p + n;
+	const char *plain = p;		/* from here on, output is a plain copy */
+	size_t		left;
 
-	while (end - p >= 8)
+	while ((size_t) (end - p) >= DBMAZZ_BLOCK)
 	{
-		uint64_t	word = dbmazz_load64(p);
-		uint64_t	mask = quote_mask(word);
+		uint64_t	mask = dbmazz_block_equal(dbmazz_block_load(p), '"');
 		size_t		first;
 
-		memcpy(out, &word, 8);
+		memcpy(out, p, DBMAZZ_BLOCK);
 		if (__builtin_expect(mask == 0, 1))
 		{
-			p += 8;
-			out += 8;
+			p += DBMAZZ_BLOCK;
+			out += DBMAZZ_BLOCK;
 			continue;
 		}
-		first = dbmazz_word_first(mask) + 1;
+		first = dbmazz_found_first(mask) + 1;
 		out += first;
 		*out++ = '"';
 		p += first;
+		plain = p;
 	}
-	while (p < end)
+	left = (size_t) (end - p);
+	if (left > 0 && end - plain >= DBMAZZ_BLOCK &&
+		dbmazz_block_equal(dbmazz_block_load(end - DBMAZZ_BLOCK), '"') == 0)
 	{
-		if (*p == '"')
-			*out++ = '"';
-		*out++ = *p++;
+		memcpy(out + left - DBMAZZ_BLOCK, end - DBMAZZ_BLOCK, DBMAZZ_BLOCK);
+		return out + left;
 	}
-	return out;
+	return put_doubled_tail(out, p, left);
 }
 
 static DBMAZZ_ALWAYS_INLINE char *
@@ -147,7 +177,7 @@ static DbmazzStatus
 put_long(DbmazzBatchWriter *writer, const DbmazzValue *value,
 		 uint8_t value_class)
 {
-	char		piece[2 * PIECE + 8];
+	char		piece[2 * PIECE];
 	size_t		skip = value_class == DBMAZZ_VALUE_BYTEA ? 2 : 0;
 	const char *p = value->data + skip;
 	const char *end = value->data + value->len;

@@ -7,7 +7,7 @@
  *	  that the processor has (AVX2, SSE2 or NEON, chosen at first use); a
  *	  scalar twin gives the same output.  Input must be UTF-8 (the decoder
  *	  converts).  '"', '\\' and bytes below 0x20 are escaped (\n \r \t \b \f by
- *	  letter, others as \u00XX); everything else is copied.
+ *	  letter, others as \u00xx); everything else is copied.
  */
 #ifndef DBMAZZ_ENCODE_JSON_H
 #define DBMAZZ_ENCODE_JSON_H

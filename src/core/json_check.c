@@ -17,89 +17,150 @@
 #define UINT64_TEXT			"18446744073709551615"
 #define INT64_TEXT			"9223372036854775808"
 
+/*
+ * Bytes of numbers that are no flaws: an integer, which has 19 digits, or 18 and
+ * a sign; one with a fraction, and the digits of its exponent.
+ */
+#define SHORT_INTEGER		19
+#define SHORT_NUMBER		200
+#define SHORT_EXPONENT		2
+
 /* From here on, with the exponent 308, a number rounds to infinity. */
 #define DOUBLE_TEXT			"17976931348623158"
 #define DOUBLE_EXPONENT		308
 
 /* ---- the quick look --------------------------------------------------- */
 
-#ifdef DBMAZZ_SSE2
-
-#define LOOK				16	/* bytes that one look takes in */
-
-static inline unsigned int
-equal_mask(__m128i v, char c)
+/*
+ * Where a block looks like a part of a flaw: at "\u", at the digit before an
+ * exponent, at eight digits in a row.
+ */
+static inline uint64_t
+suspects(DbmazzBlock block)
 {
-	return (unsigned int) _mm_movemask_epi8(_mm_cmpeq_epi8(v,
-														   _mm_set1_epi8(c)));
+	uint64_t	digits = dbmazz_block_digits(block);
+	uint64_t	run = digits & (digits >> DBMAZZ_BLOCK_BITS);
+	uint64_t	exponent = dbmazz_block_either(block, 'e');
+	uint64_t	escape = dbmazz_block_equal(block, 'u');
+
+	run &= run >> 2 * DBMAZZ_BLOCK_BITS;
+	run &= run >> 4 * DBMAZZ_BLOCK_BITS;
+	exponent = digits & (exponent >> DBMAZZ_BLOCK_BITS);
+	escape = dbmazz_block_equal(block, '\\') & (escape >> DBMAZZ_BLOCK_BITS);
+	return run | exponent | escape;
+}
+
+/* A mask without the first byte in it. */
+static inline uint64_t
+without_first(uint64_t found)
+{
+	const uint64_t each = (UINT64_C(1) << DBMAZZ_BLOCK_BITS) - 1;
+
+	return found & ~(each << dbmazz_found_first(found) * DBMAZZ_BLOCK_BITS);
+}
+
+static inline bool
+is_digit(char c)
+{
+	return (unsigned char) (c - '0') < 10;
+}
+
+static inline bool
+is_of_number(char c)
+{
+	return is_digit(c) || c == '.' || c == '-' || c == '+' || (c | 0x20) == 'e';
+}
+
+/* May a number begin behind, or end before this byte? */
+static inline bool
+is_around_number(char c)
+{
+	return c == ' ' || c == ',' || c == ':' || c == '[' || c == ']' ||
+		c == '}' || c == '\n' || c == '\t' || c == '\r';
 }
 
 /*
- * Does a block look like a part of a flaw: "\u", the exponent of a number, or
- * eight digits in a row?  The first byte is the lowest bit of a mask.
+ * The digits at 'p' are part of a word of the bytes that numbers have; sets where
+ * it ends.  Most such words are in strings: identifiers, times, hashes.
  */
+static bool
+is_harmless_word(const char *begin, const char *p, const char *end,
+				 const char **word_end)
+{
+	const char *start = p;
+	const char *exponent = NULL;
+	bool		has_point = false;
+	size_t		n;
+
+	while (start > begin && is_of_number(start[-1]))
+		start--;
+	for (p = start; p < end && is_of_number(*p); p++)
+	{
+		has_point |= *p == '.';
+		if ((*p | 0x20) == 'e')
+			exponent = p;
+	}
+	*word_end = p;
+	if ((start > begin && !is_around_number(start[-1])) ||
+		(p < end && !is_around_number(*p)))
+		return true;
+	n = (size_t) (p - start);
+	if (exponent == NULL)
+		return n <= (has_point ? SHORT_NUMBER : SHORT_INTEGER);
+	exponent++;
+	if (exponent < p && !is_digit(*exponent))
+		exponent++;				/* its sign */
+	return n <= SHORT_NUMBER && p - exponent <= SHORT_EXPONENT;
+}
+
+/* "\u" that gives a character which is one by itself. */
 static inline bool
-is_suspect(const char *p)
+is_harmless_escape(const char *p, const char *end)
 {
-	__m128i		v = _mm_loadu_si128((const __m128i *) p);
-	__m128i		low = _mm_or_si128(v, _mm_set1_epi8(0x20));
-	__m128i		beyond = _mm_sub_epi8(v, _mm_set1_epi8('0'));
-	unsigned int digits =
-		(unsigned int) _mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(beyond,
-																	 _mm_set1_epi8(9)),
-														beyond));
-	unsigned int run = digits & (digits >> 1);
-
-	run &= run >> 2;
-	run &= run >> 4;
-	return (run | (digits & (equal_mask(low, 'e') >> 1)) |
-			(equal_mask(v, '\\') & (equal_mask(v, 'u') >> 1))) != 0;
+	return end - p >= 6 && (p[2] | 0x20) != 'd' &&
+		(p[2] != '0' || p[3] != '0' || p[4] != '0' || p[5] != '0');
 }
 
-#else
-
-#define LOOK				8
-
-/* The upper bit of every byte of 'v' that is 'c'; exact. */
-static inline uint64_t
-bytes_equal(uint64_t v, unsigned char c)
+/* All that is suspect in a block at 'p'; words up to '*word_end' were looked at. */
+static bool
+is_harmless_block(const char *begin, const char *p, const char *end,
+				  uint64_t found, const char **word_end)
 {
-	uint64_t	d = v ^ DBMAZZ_EACH_BYTE(c);
-	uint64_t	low = (d & DBMAZZ_EACH_BYTE(0x7F)) + DBMAZZ_EACH_BYTE(0x7F);
+	for (; found != 0; found = without_first(found))
+	{
+		size_t		i = dbmazz_found_first(found);
 
-	return ~(low | d) & DBMAZZ_EACH_BYTE(0x80);
+		if (p[i] == '\\')
+		{
+			if (!is_harmless_escape(p + i, end))
+				return false;
+		}
+		else if (p + i >= *word_end &&
+				 !is_harmless_word(begin, p + i, end, word_end))
+			return false;
+	}
+	return true;
 }
 
-/* The same for digits. */
-static inline uint64_t
-bytes_digits(uint64_t v)
+/* Has it so many brackets that it may be nested too deeply? */
+static bool
+may_be_deep(const char *data, size_t len)
 {
-	uint64_t	d = v ^ DBMAZZ_EACH_BYTE('0');
-	uint64_t	low = (d & DBMAZZ_EACH_BYTE(0x7F)) +
-		DBMAZZ_EACH_BYTE(0x80 - 10);
+	size_t		nopen = 0;
+	size_t		i;
 
-	return ~(low | d) & DBMAZZ_EACH_BYTE(0x80);
+	for (i = 0; i + DBMAZZ_BLOCK <= len; i += DBMAZZ_BLOCK)
+	{
+		uint64_t	open = dbmazz_block_either(dbmazz_block_load(data + i),
+											   '{');
+
+		for (; open != 0; open = without_first(open))
+			nopen++;
+	}
+	for (; i < len; i++)
+		nopen += (data[i] | 0x20) == '{';
+	return nopen > DBMAZZ_JSON_DEPTH;
 }
-
-/* The same in a general register. */
-static inline bool
-is_suspect(const char *p)
-{
-	uint64_t	v = dbmazz_load64(p);
-	uint64_t	digits;
-	uint64_t	escape;
-	uint64_t	exponent;
-
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-	v = __builtin_bswap64(v);	/* the byte that follows is the higher one */
-#endif
-	digits = bytes_digits(v);
-	escape = bytes_equal(v, '\\') & (bytes_equal(v, 'u') >> 8);
-	exponent = digits & (bytes_equal(v | DBMAZZ_EACH_BYTE(0x20), 'e') >> 8);
-	return (escape | exponent) != 0 || digits == DBMAZZ_EACH_BYTE(0x80);
-}
-
-#endif
 
 /*
  * Looks overlap by a byte, so that no pair is missed; of a number of 19 digits
@@ -108,29 +169,35 @@ is_suspect(const char *p)
 bool
 dbmazz_json_is_harmless(const char *data, size_t len)
 {
-	char		last[LOOK] = {0};
-	size_t		i;
+	const char *end = data + len;
+	const char *word_end = data;
+	const char *p = data;
+	char		last[DBMAZZ_BLOCK] = {0};
+	uint64_t	found;
 
-	if (len > 2 * DBMAZZ_JSON_DEPTH)
+	if (len > 2 * DBMAZZ_JSON_DEPTH && may_be_deep(data, len))
 		return false;
-	for (i = 0; i + LOOK <= len; i += LOOK - 1)
+	for (; end - p >= DBMAZZ_BLOCK; p += DBMAZZ_BLOCK - 1)
 	{
-		if (is_suspect(data + i))
+		found = suspects(dbmazz_block_load(p));
+		if (__builtin_expect(found != 0, 0) &&
+			!is_harmless_block(data, p, end, found, &word_end))
 			return false;
 	}
-	if (i > 0 && i < len)
-		return !is_suspect(data + len - LOOK);
-	memcpy(last, data + i, len - i);
-	return !is_suspect(last);
+	if (p > data && p < end)
+	{
+		p = end - DBMAZZ_BLOCK;
+		found = suspects(dbmazz_block_load(p));
+	}
+	else
+	{
+		memcpy(last, p, (size_t) (end - p));
+		found = suspects(dbmazz_block_load(last));
+	}
+	return found == 0 || is_harmless_block(data, p, end, found, &word_end);
 }
 
 /* ---- the exact look --------------------------------------------------- */
-
-static inline bool
-is_digit(char c)
-{
-	return (unsigned char) (c - '0') < 10;
-}
 
 static int
 hex_digit(char c)

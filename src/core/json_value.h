@@ -119,7 +119,7 @@ dbmazz_has_form(const char *p, const char *form, const char *slack)
 
 /* ---- the classes ------------------------------------------------------ */
 
-/* One byte that needs an escape. */
+/* One byte that needs an escape, as the server's escape_json() writes it. */
 static inline char *
 dbmazz_put_escape(char *out, unsigned char c)
 {
@@ -136,7 +136,7 @@ dbmazz_put_escape(char *out, unsigned char c)
 	{
 		memcpy(out, "u00", 3);
 		out[3] = (char) ('0' + (c >> 4));
-		out[4] = "0123456789ABCDEF"[c & 15];
+		out[4] = "0123456789abcdef"[c & 15];
 		out += 5;
 	}
 	return out;

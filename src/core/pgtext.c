@@ -4,8 +4,9 @@
  */
 #include "core/pgtext.h"
 
-#include <string.h>
+#include "core/vectors.h"
 
+#define EIGHT_DIGITS	100000000
 #define SECOND_US		INT64_C(1000000)
 #define DAY_US			(INT64_C(86400) * SECOND_US)
 
@@ -15,6 +16,13 @@
  */
 #define DAYS_TO_2000	730425
 #define ERA_DAYS		146097
+#define DAYS_OF_4_YEARS	1461
+
+/* 0001-01-01 and 9999-12-31, in days since 2000-01-01. */
+#define FIRST_DAY		(-730119)
+#define LAST_DAY		2921939
+
+#define HEX_BLOCK		16
 
 /* The first word of a numeric, and of a long one the second (numeric.c). */
 #define NUMERIC_KIND_MASK		0xC000
@@ -54,32 +62,105 @@ put_text(char *out, const char *text)
 	return len;
 }
 
+static inline char *
+put_four(char *out, unsigned value)
+{
+	out = put_pair(out, value / 100);
+	return put_pair(out, value % 100);
+}
+
+static inline char *
+put_eight(char *out, uint32_t value)
+{
+	out = put_four(out, value / 10000);
+	return put_four(out, value % 10000);
+}
+
+/* How many decimal digits has it?  Of as many bits, all but the last are sure. */
+static inline unsigned
+count_digits(uint32_t value)
+{
+	static const uint32_t powers[] = {
+		0, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000,
+		1000000000
+	};
+	unsigned	bits = 32 - (unsigned) __builtin_clz(value | 1);
+	unsigned	sure = bits * 1233 >> 12;	/* log10(2) is 1233 / 4096 */
+
+	return sure + (value >= powers[sure] ? 1 : 0);
+}
+
+static inline char *
+put_number(char *out, uint32_t value)
+{
+	char	   *end = out + count_digits(value);
+	char	   *p = end;
+
+	while (value >= 10000)
+	{
+		p -= 4;
+		(void) put_four(p, value % 10000);
+		value /= 10000;
+	}
+	if (value >= 100)
+	{
+		p -= 2;
+		(void) put_pair(p, value % 100);
+		value /= 100;
+	}
+	if (value >= 10)
+		(void) put_pair(p - 2, value);
+	else
+		p[-1] = (char) ('0' + value);
+	return end;
+}
+
 size_t
 dbmazz_pgtext_integer(char *out, int64_t value)
 {
-	char		digits[20];
-	char	   *p = digits + sizeof(digits);
 	uint64_t	rest = value < 0 ? 0 - (uint64_t) value : (uint64_t) value;
-	size_t		n;
+	uint64_t	high;
+	char	   *end = out;
 
-	while (rest >= 100)
-	{
-		p -= 2;
-		(void) put_pair(p, (unsigned) (rest % 100));
-		rest /= 100;
-	}
-	if (rest >= 10)
-	{
-		p -= 2;
-		(void) put_pair(p, (unsigned) rest);
-	}
-	else
-		*--p = (char) ('0' + rest);
-	n = (size_t) (digits + sizeof(digits) - p);
 	if (value < 0)
-		*out++ = '-';
-	memcpy(out, p, n);
-	return n + (value < 0 ? 1 : 0);
+		*end++ = '-';
+	if (rest <= UINT32_MAX)
+		return (size_t) (put_number(end, (uint32_t) rest) - out);
+	high = rest / EIGHT_DIGITS;
+	if (high <= UINT32_MAX)
+		end = put_number(end, (uint32_t) high);
+	else
+	{
+		end = put_number(end, (uint32_t) (high / EIGHT_DIGITS));
+		end = put_eight(end, (uint32_t) (high % EIGHT_DIGITS));
+	}
+	return (size_t) (put_eight(end, (uint32_t) (rest % EIGHT_DIGITS)) - out);
+}
+
+size_t
+dbmazz_pgtext_short_double(char *out, double value)
+{
+	double		size = value < 0 ? -value : value;
+	char	   *end = out;
+	uint64_t	scaled;
+
+	if (!(size >= 1e-4 && size < 1e11))	/* nor is NaN */
+		return 0;
+	scaled = (uint64_t) (size * 1e4 + 0.5);
+	/* both are exact, and so a division gives the double of the decimal number */
+	if ((double) scaled / 1e4 != size)
+		return 0;
+	if (value < 0)
+		*end++ = '-';
+	end += dbmazz_pgtext_integer(end, (int64_t) (scaled / 10000));
+	if (scaled % 10000 != 0)
+	{
+		*end++ = '.';
+		end = put_four(end, (unsigned) (scaled % 10000));
+		while (end[-1] == '0')
+			end--;
+	}
+	return (size_t) (end - out);
 }
 
 /* A quotient that is rounded down, and what is left over. */
@@ -94,37 +175,76 @@ divide(int64_t *rest, int64_t divisor)
 	return quotient;
 }
 
+/* -MM-DD of a day of a year that begins in March; of it, which is the month? */
+static inline char *
+put_month_day(char *out, unsigned day, unsigned *month)
+{
+	unsigned	m = (5 * day + 2) / 153;	/* 0: March */
+
+	*month = m >= 10 ? m - 9 : m + 3;
+	*out++ = '-';
+	out = put_pair(out, *month);
+	*out++ = '-';
+	return put_pair(out, day - (153 * m + 2) / 5 + 1);
+}
+
+/*
+ * YYYY-MM-DD of a day of the years 1 to 9999, for which 32 bits are enough.  In
+ * quarters of a day, a century has as many as its days times 4, plus one for the
+ * leap day of every fourth; and so it is with the years of a century.
+ */
+static inline char *
+put_near_day(char *out, int32_t day)
+{
+	uint32_t	quarters = 4 * (uint32_t) (day + DAYS_TO_2000) + 3;
+	unsigned	century = quarters / ERA_DAYS;
+	unsigned	year;
+	unsigned	month;
+
+	quarters = quarters % ERA_DAYS | 3;	/* the day's last quarter */
+	year = quarters / DAYS_OF_4_YEARS;
+	(void) put_month_day(out + 4, quarters % DAYS_OF_4_YEARS / 4, &month);
+	/* January and February are of the next one */
+	year += 100 * century + (month <= 2 ? 1 : 0);
+	(void) put_four(out, year);
+	return out + 10;
+}
+
 /*
  * YYYY-MM-DD; sets whether " BC" has to stand at the end.  The year has four
  * digits or more.
  */
 static char *
-put_day(char *out, int64_t day, bool *is_bc)
+put_far_day(char *out, int64_t day, bool *is_bc)
 {
 	int64_t		n = day + DAYS_TO_2000;
 	int64_t		year = 400 * divide(&n, ERA_DAYS);
 	int64_t		of_era;
-	int64_t		month;
+	char		rest[6];		/* -MM-DD */
+	unsigned	month;
 
 	of_era = (n - n / 1460 + n / 36524 - n / (ERA_DAYS - 1)) / 365;
 	n -= 365 * of_era + of_era / 4 - of_era / 100;
-	month = (5 * n + 2) / 153;	/* 0: March */
-	n -= (153 * month + 2) / 5;
-	year += of_era + (month >= 10 ? 1 : 0);
+	(void) put_month_day(rest, (unsigned) n, &month);
+	year += of_era + (month <= 2 ? 1 : 0);
 	*is_bc = year <= 0;
 	if (*is_bc)
 		year = 1 - year;
 	if (year > 9999)
 		out += dbmazz_pgtext_integer(out, year);
 	else
-	{
-		out = put_pair(out, (unsigned) (year / 100));
-		out = put_pair(out, (unsigned) (year % 100));
-	}
-	*out++ = '-';
-	out = put_pair(out, (unsigned) (month >= 10 ? month - 9 : month + 3));
-	*out++ = '-';
-	return put_pair(out, (unsigned) (n + 1));
+		out = put_four(out, (unsigned) year);
+	memcpy(out, rest, sizeof(rest));
+	return out + sizeof(rest);
+}
+
+static inline char *
+put_day(char *out, int64_t day, bool *is_bc)
+{
+	*is_bc = false;
+	if (day >= FIRST_DAY && day <= LAST_DAY)
+		return put_near_day(out, (int32_t) day);
+	return put_far_day(out, day, is_bc);
 }
 
 /* HH:MM:SS, and the fraction without the zeros at its end. */
@@ -194,10 +314,13 @@ dbmazz_pgtext_timestamp(char *out, int64_t us, bool has_zone)
 	return (size_t) (end - out);
 }
 
+/* ---- bytes in hex ------------------------------------------------------- */
+
+static const char hex[] = "0123456789abcdef";
+
 static char *
-put_hex(char *out, const unsigned char *data, size_t len)
+put_hex_bytes(char *out, const unsigned char *data, size_t len)
 {
-	static const char hex[] = "0123456789abcdef";
 	size_t		i;
 
 	for (i = 0; i < len; i++)
@@ -208,21 +331,82 @@ put_hex(char *out, const unsigned char *data, size_t len)
 	return out;
 }
 
+#if defined(DBMAZZ_SSE2)
+
+/* As many bytes as a block has. */
+static inline void
+put_hex_block(char *out, const unsigned char *data)
+{
+	const __m128i nibble = _mm_set1_epi8(0x0F);
+	const __m128i nine = _mm_set1_epi8(9);
+	const __m128i zero = _mm_set1_epi8('0');
+	const __m128i letters = _mm_set1_epi8('a' - '0' - 10);
+	__m128i		v = _mm_loadu_si128((const __m128i *) data);
+	__m128i		high = _mm_and_si128(_mm_srli_epi16(v, 4), nibble);
+	__m128i		low = _mm_and_si128(v, nibble);
+
+	high = _mm_add_epi8(_mm_add_epi8(high, zero),
+						_mm_and_si128(_mm_cmpgt_epi8(high, nine), letters));
+	low = _mm_add_epi8(_mm_add_epi8(low, zero),
+					   _mm_and_si128(_mm_cmpgt_epi8(low, nine), letters));
+	_mm_storeu_si128((__m128i *) out, _mm_unpacklo_epi8(high, low));
+	_mm_storeu_si128((__m128i *) (out + 16), _mm_unpackhi_epi8(high, low));
+}
+
+#elif defined(DBMAZZ_NEON)
+
+static inline void
+put_hex_block(char *out, const unsigned char *data)
+{
+	uint8x16_t	table = vld1q_u8((const uint8_t *) hex);
+	uint8x16_t	v = vld1q_u8(data);
+	uint8x16x2_t digits;
+
+	digits.val[0] = vqtbl1q_u8(table, vshrq_n_u8(v, 4));
+	digits.val[1] = vqtbl1q_u8(table, vandq_u8(v, vdupq_n_u8(0x0F)));
+	vst2q_u8((uint8_t *) out, digits);	/* takes them in turns */
+}
+
+#else
+
+static inline void
+put_hex_block(char *out, const unsigned char *data)
+{
+	(void) put_hex_bytes(out, data, HEX_BLOCK);
+}
+
+#endif
+
+/* The last block overlaps the one before it. */
+static char *
+put_hex(char *out, const unsigned char *data, size_t len)
+{
+	size_t		i;
+
+	if (len < HEX_BLOCK)
+		return put_hex_bytes(out, data, len);
+	for (i = 0; i + HEX_BLOCK <= len; i += HEX_BLOCK)
+		put_hex_block(out + 2 * i, data + i);
+	put_hex_block(out + 2 * (len - HEX_BLOCK), data + len - HEX_BLOCK);
+	return out + 2 * len;
+}
+
 size_t
 dbmazz_pgtext_uuid(char *out, const unsigned char *uuid)
 {
-	static const unsigned char groups[] = {4, 2, 2, 2, 6};
-	char	   *end = out;
-	size_t		i;
+	char		digits[2 * HEX_BLOCK];
 
-	for (i = 0; i < sizeof(groups); i++)
-	{
-		if (i > 0)
-			*end++ = '-';
-		end = put_hex(end, uuid, groups[i]);
-		uuid += groups[i];
-	}
-	return (size_t) (end - out);
+	put_hex_block(digits, uuid);
+	memcpy(out, digits, 8);
+	out[8] = '-';
+	memcpy(out + 9, digits + 8, 4);
+	out[13] = '-';
+	memcpy(out + 14, digits + 12, 4);
+	out[18] = '-';
+	memcpy(out + 19, digits + 16, 4);
+	out[23] = '-';
+	memcpy(out + 24, digits + 20, 12);
+	return 36;
 }
 
 size_t
@@ -242,21 +426,20 @@ typedef struct Numeric
 	int			dscale;			/* decimal digits behind the point */
 	int			weight;			/* of the first digit, in powers of 10000 */
 	int			ndigits;
-	const uint16_t *digits;		/* base 10000 */
+	const char *digits;			/* base 10000, uint16 each, not aligned */
 } Numeric;
 
 /* false: too short, or a digit group that is none */
-static bool
-read_numeric(Numeric *n, const void *data, size_t len)
+static inline bool
+read_numeric(Numeric *n, const char *data, size_t len)
 {
-	const uint16_t *words = data;
-	size_t		nwords = len / sizeof(uint16_t);
-	uint16_t	head;
+	unsigned	head;
+	unsigned	too_large = 0;
 	int			i;
 
-	if (nwords < 1)
+	if (len < sizeof(uint16_t))
 		return false;
-	head = words[0];
+	head = dbmazz_load16(data);
 	n->special = NULL;
 	if ((head & NUMERIC_KIND_MASK) == NUMERIC_SPECIAL)
 	{
@@ -270,62 +453,38 @@ read_numeric(Numeric *n, const void *data, size_t len)
 	if (head & NUMERIC_SHORT)
 	{
 		n->is_negative = (head & SHORT_NEGATIVE) != 0;
-		n->dscale = (head & SHORT_DSCALE_MASK) >> SHORT_DSCALE_SHIFT;
-		n->weight = head & SHORT_WEIGHT_MASK;
+		n->dscale = (int) ((head & SHORT_DSCALE_MASK) >> SHORT_DSCALE_SHIFT);
+		n->weight = (int) (head & SHORT_WEIGHT_MASK);
 		if (head & SHORT_WEIGHT_SIGN)
 			n->weight -= SHORT_WEIGHT_MASK + 1;
-		n->digits = words + 1;
-		n->ndigits = (int) (nwords - 1);
+		n->digits = data + sizeof(uint16_t);
 	}
 	else
 	{
-		if (nwords < 2)
+		if (len < 2 * sizeof(uint16_t))
 			return false;
 		n->is_negative = (head & NUMERIC_KIND_MASK) == NUMERIC_NEGATIVE;
-		n->dscale = head & NUMERIC_DSCALE_MASK;
-		n->weight = (int16_t) words[1];
-		n->digits = words + 2;
-		n->ndigits = (int) (nwords - 2);
+		n->dscale = (int) (head & NUMERIC_DSCALE_MASK);
+		n->weight = (int16_t) dbmazz_load16(data + sizeof(uint16_t));
+		n->digits = data + 2 * sizeof(uint16_t);
 	}
+	n->ndigits = (int) ((len - (size_t) (n->digits - data)) / sizeof(uint16_t));
 	for (i = 0; i < n->ndigits; i++)
-	{
-		if (n->digits[i] > 9999)
-			return false;
-	}
-	return true;
+		too_large |= dbmazz_load16(n->digits + 2 * i) > 9999;
+	return !too_large;
 }
 
 static inline unsigned
 group(const Numeric *n, int i)
 {
-	return i >= 0 && i < n->ndigits ? n->digits[i] : 0;
-}
-
-static inline char *
-put_group(char *out, unsigned value)
-{
-	out = put_pair(out, value / 100);
-	return put_pair(out, value % 100);
+	return i >= 0 && i < n->ndigits ? dbmazz_load16(n->digits + 2 * i) : 0;
 }
 
 size_t
-dbmazz_pgtext_numeric_room(const void *data, size_t len)
+dbmazz_pgtext_numeric(char *out, size_t room, const void *data, size_t len)
 {
 	Numeric		n;
-
-	if (!read_numeric(&n, data, len))
-		return 0;
-	if (n.special != NULL)
-		return DBMAZZ_PGTEXT_ROOM;
-	/* sign, a digit before the point, the point, the rest of the last group */
-	return (size_t) (n.weight < 0 ? 0 : n.weight + 1) * GROUP_DIGITS +
-		(size_t) n.dscale + 3 + GROUP_DIGITS;
-}
-
-size_t
-dbmazz_pgtext_numeric(char *out, const void *data, size_t len)
-{
-	Numeric		n;
+	size_t		need;
 	char	   *end = out;
 	char	   *point;
 	int			i;
@@ -333,22 +492,28 @@ dbmazz_pgtext_numeric(char *out, const void *data, size_t len)
 	if (!read_numeric(&n, data, len))
 		return 0;
 	if (n.special != NULL)
-		return put_text(out, n.special);
+		return room < DBMAZZ_PGTEXT_ROOM ? DBMAZZ_PGTEXT_ROOM :
+			put_text(out, n.special);
+	/* sign, a digit before the point, the point, the rest of the last group */
+	need = (size_t) (n.weight < 0 ? 0 : n.weight + 1) * GROUP_DIGITS +
+		(size_t) n.dscale + 3 + GROUP_DIGITS;
+	if (need > room)
+		return need;
 	if (n.is_negative)
 		*end++ = '-';
 	if (n.weight < 0)
 		*end++ = '0';
 	else
 	{
-		end += dbmazz_pgtext_integer(end, group(&n, 0));
+		end = put_number(end, group(&n, 0));
 		for (i = 1; i <= n.weight; i++)
-			end = put_group(end, group(&n, i));
+			end = put_four(end, group(&n, i));
 	}
 	if (n.dscale == 0)
 		return (size_t) (end - out);
 	*end++ = '.';
 	point = end;
 	for (i = n.weight + 1; end < point + n.dscale; i++)
-		end = put_group(end, group(&n, i));
+		end = put_four(end, group(&n, i));
 	return (size_t) (point + n.dscale - out);
 }

@@ -31,6 +31,13 @@ extern size_t dbmazz_pgtext_time(char *out, int64_t us);
 /* Microseconds since 2000-01-01; timestamptz has a zone, which is UTC. */
 extern size_t dbmazz_pgtext_timestamp(char *out, int64_t us, bool has_zone);
 
+/*
+ * A number of up to four decimals and below 10^11, which is what most columns of
+ * this type hold; 0: it is another one.  Such a text has 15 digits at most, and no
+ * two of these are the same double: so there is no shorter text of the number.
+ */
+extern size_t dbmazz_pgtext_short_double(char *out, double value);
+
 /* 16 bytes. */
 extern size_t dbmazz_pgtext_uuid(char *out, const unsigned char *uuid);
 
@@ -39,10 +46,10 @@ extern size_t dbmazz_pgtext_bytea(char *out, const unsigned char *data,
 								  size_t len);
 
 /*
- * A numeric without its varlena header, of 'len' bytes; aligned as a uint16.
- * The first tells how much room the second needs; 0: malformed.
+ * A numeric without its varlena header, of 'len' bytes, into 'room' bytes.  0:
+ * malformed; more than 'room': nothing was written, and so much is enough.
  */
-extern size_t dbmazz_pgtext_numeric_room(const void *data, size_t len);
-extern size_t dbmazz_pgtext_numeric(char *out, const void *data, size_t len);
+extern size_t dbmazz_pgtext_numeric(char *out, size_t room, const void *data,
+									size_t len);
 
 #endif							/* DBMAZZ_PGTEXT_H */

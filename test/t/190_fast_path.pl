@@ -10,7 +10,7 @@ use Test::More;
 use dbmazz::Load qw(break_at clear_breaks wait_until);
 use dbmazz::Stream;
 
-my @tables = qw(items whole narrow typed);
+my @tables = qw(items whole narrow typed edges);
 
 my ($node, $target) = start_stream(
 	sql => <<~'SQL',
@@ -25,6 +25,12 @@ my ($node, $target) = start_stream(
 		CREATE TABLE narrow (id int PRIMARY KEY, a int, b text, c text);
 		ALTER TABLE narrow ALTER c SET STORAGE EXTERNAL;
 		CREATE TABLE typed (id int PRIMARY KEY, m mood, p price, ms mood[], ps price[], pr pair, prs pair[], r int4range);
+
+		CREATE TABLE edges (id int PRIMARY KEY, i2 smallint, i4 int, i8 bigint, f4 real, f8 float8, n numeric, d date,
+			t time, ts timestamp, tz timestamptz, bin bytea, jb jsonb, i2a int2[], i4a int4[], i8a int8[], oa oid[],
+			f4a float4[], f8a float8[], na numeric[], bla bool[], ta text[], va varchar(40)[], ca char(8)[], da date[],
+			tia time[], tsa timestamp[], tza timestamptz[], ua uuid[], bya bytea[], ja json[], jba jsonb[], ma mood[],
+			pa price[], pra pair[]);
 
 		-- any value of the type, with a bias to small ones
 		CREATE FUNCTION item(i int) RETURNS items LANGUAGE sql AS $$
@@ -100,13 +106,93 @@ sub change_values
 	return;
 }
 
+# what is at the ends of a type's range, or has a form of its own
+my %edges = (
+	i2 => [ qw(-32768 32767 -1 0 9 10 99 100 999 1000 9999 10000) ],
+	i4 => [ qw(-2147483648 2147483647 99999 100000 999999999 1000000000 -10) ],
+	i8 => [ qw(-9223372036854775808 9223372036854775807 4294967295 4294967296 99999999 100000000
+		429496729599999999 429496729600000000 -1000000000000000000) ],
+	f4 => [ qw(NaN Infinity -Infinity -0 0 3.4028235e38 -3.4028235e38 1e-45 1.17549435e-38 16777216 0.1 1e15 1e16) ],
+	f8 => [ qw(NaN Infinity -Infinity -0 0 1.7976931348623157e308 5e-324 2.2250738585072014e-308 9007199254740993
+		0.1 1e15 1e16 123456789012345680 1e-4 1e-5 0.30000000000000004) ],
+	n => [ qw(NaN Infinity -Infinity 0 0.000 -0.0 1.10 100 1000000 12345678901234567890.0000000000 -0.00010000 1e-300 1e300),
+		'-' . '9' x 1000 . '.' . '1' x 1000, '1e131071', '0.' . '0' x 16382 . '1', '10000', '9999.9999', '0.0001', '1.0000' ],
+	d => [ 'infinity', '-infinity', '4714-11-24 BC', '0001-12-31 BC', '0001-01-01', '9999-12-31', '10000-01-01',
+		'5874897-12-31', '2000-02-29', '1900-02-28', '1900-03-01', '2100-12-31', '0004-02-29', '0005-02-28 BC', '0100-12-31' ],
+	t => [ qw(00:00:00 24:00:00 23:59:59.999999 00:00:00.000001 12:30:00.1 01:02:03.100100) ],
+	ts => [ 'infinity', '-infinity', '4714-11-24 00:00:00 BC', '294276-12-31 23:59:59.999999', '0001-12-31 23:59:59.999999 BC',
+		'0001-01-01 00:00:00', '9999-12-31 23:59:59.999999', '10000-01-01 00:00:00.5', '2000-01-01', '1999-12-31 23:59:59.999999' ],
+	tz => [ 'infinity', '-infinity', '4714-11-24 00:00:00+00 BC', '294276-12-31 23:59:59.999999+00', '2000-01-01 00:00:00+14',
+		'0001-12-31 23:59:59.999999+00 BC', '10000-01-01 00:00:00.5+00' ],
+	bin => [ '\\x', '\\x00', '\\x' . 'ff' x 15, '\\x' . '0f' x 16, '\\x' . 'a5' x 17, '\\x' . '5b' x 3000 ],
+	jb => [ '{}', '[]', 'null', 'true', '1', '-0.0', '1.50', '""', '"x"', '[[]]', '[{}]', '{"a": {}}', '[null, true, false]',
+		'{"": ""}', '1e400', '1e-400', '"\\u0001\\u001f\\b\\f\\n\\r\\t\\"\\\\\\/\\u007f\\u00e9\\ud83d\\ude00"',
+		'[' x 63 . ']' x 63, '[' x 64 . ']' x 64, '[' x 65 . ']' x 65, '[' x 66 . ']' x 66, '[' x 900 . ']' x 900,
+		'{' . join(', ', map {qq("key $_": [$_, "v$_", {"n": $_.50}])} 1 .. 100) . '}',
+		'[' . join(', ', 1 .. 100) . ']', '"' . 'x' x 5000 . '"', '"' . '\\"' x 5000 . '"', '[' . '1e1000, ' x 20 . '0]' ],
+	i4a => [ '{}', '{1}', '{NULL}', '{NULL,1,NULL}', '{-2147483648,2147483647}', '[2:3]={1,2}', '[1:2]={1,2}', '{{1,2},{3,4}}',
+		'[0:0]={5}', '{' . join(',', map { $_ % 9 ? $_ : 'NULL' } 1 .. 100) . '}' ],
+	ta => [ '{}', '{""}', '{NULL,"NULL","null","Null","nulls",nul}', '{"a b","a,b","{","}","\\"","\\\\",a\'\'b}',
+		qq({"\t","\n","\r","\013","\f"," ","\001","\xc3\xa9",a;b}), '{' . join(',', ('abc') x 100) . '}', '{{a,b},{c,NULL}}' ],
+	f4a => ['{NaN,Infinity,-Infinity,-0,NULL,1e20,0.1}'],
+	f8a => ['{NaN,Infinity,-Infinity,-0,NULL,1e200,0.1}'],
+	na => [ '{NaN,Infinity,-Infinity,0.00,NULL,1e300,0.10}', "{@{['8' x 500]},1}" ],
+	bla => ['{t,f,NULL}'],
+	oa => ['{0,4294967295,NULL}'],
+	i2a => ['{-32768,NULL,32767,1,2,3}'],
+	i8a => ['{-9223372036854775808,NULL,9223372036854775807}'],
+	va => ['{a,"b c",NULL}'],
+	ca => ['{a,"b c",NULL,12345678}'],
+	da => [ '{2000-01-01,infinity,-infinity,NULL}', '{"0001-01-01 BC",10000-01-01}' ],
+	tia => ['{00:00:00,24:00:00,NULL,12:00:00.5}'],
+	tsa => ['{"2000-01-01 00:00:00",infinity,NULL,"0001-01-01 00:00:00 BC"}'],
+	tza => ['{"2000-01-01 00:00:00+00",infinity,NULL,"0001-01-01 00:00:00+00 BC"}'],
+	ua => ['{00112233-4455-6677-8899-aabbccddeeff,NULL}'],
+	bya => ['{"\\\\x","\\\\x00ff",NULL}'],
+	ja => ['{"{\\"a\\": 1}",NULL,1}'],
+	jba => ['{"{\\"a\\": 1}",NULL,1}'],
+	ma => ['{sad,"so so",NULL}'],
+	pa => ['{1.5,NULL,2}'],
+	pra => ['{"(1,a)",NULL}']);
+
+# One row for each, and one for each again as an update; then arrays of values of all kinds.
+sub change_edges
+{
+	my $sql = "DELETE FROM edges;\n";
+	my $id = 0;
+
+	for my $column (sort keys %edges)
+	{
+		for my $value (@{ $edges{$column} })
+		{
+			(my $quoted = $value) =~ s/'/''/g;
+			$sql .= "INSERT INTO edges (id, $column) VALUES (@{[++$id]}, '$quoted');\n";
+		}
+		$sql .= "UPDATE edges SET i4 = id WHERE $column IS NOT NULL;\n";
+	}
+	query($node, $sql . <<~'SQL');
+		INSERT INTO edges (id, i2a, i4a, i8a, f4a, f8a, na, bla, ta, va, ca, da, tia, tsa, tza, ua, bya, ja, jba)
+			SELECT 1000 + id % 100, array_agg(i2), array_agg(i4), array_agg(i8), array_agg(f4), array_agg(f8), array_agg(n),
+				array_agg(b), array_agg(s), array_agg(v), array_agg(c), array_agg(d), array_agg(t), array_agg(ts), array_agg(tz),
+				array_agg(u), array_agg(bin), array_agg(j), array_agg(jb) FROM items WHERE id > 0 GROUP BY id % 100;
+		INSERT INTO edges (id, jb) SELECT id + 10000, to_jsonb(i) FROM items i WHERE id BETWEEN 1 AND 1000;
+		INSERT INTO edges (id, ta) SELECT 20000 + c, ARRAY['a' || chr(c) || 'b', chr(c)] FROM generate_series(1, 300) c;
+		INSERT INTO edges (id, f8, f8a) SELECT 40000 + g, f, ARRAY[f, -f, f * 10, f / 7]
+			FROM generate_series(1, 1000) g, round((random() * 10 ^ (g % 13))::numeric, g % 7) n, CAST(n AS float8) f;
+		INSERT INTO edges (id, jb) SELECT 30000 + c, to_jsonb('a' || chr(c) || 'b') FROM generate_series(1, 300) c;
+		SQL
+	return;
+}
+
 # what has no one form on both sides is compared by the oracle
-my @compared = qw(items whole);
+my @compared = qw(items whole edges);
 
 change_values();
+change_edges();
 arrived($node);
 set_mode('on');
 change_values();
+change_edges();
 arrived($node);
 for my $table (@compared)
 {

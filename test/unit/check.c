@@ -33,6 +33,7 @@ static const Group groups[] = {
 	{"json_check", test_json_check},
 	{"keyrow", test_keyrow},
 	{"label", test_label},
+	{"pgjsonb", test_pgjsonb},
 	{"pgoutput", test_pgoutput},
 	{"pgtext", test_pgtext},
 	{"relmap", test_relmap},

@@ -56,6 +56,7 @@ extern void test_fit(void);
 extern void test_json_check(void);
 extern void test_keyrow(void);
 extern void test_label(void);
+extern void test_pgjsonb(void);
 extern void test_pgoutput(void);
 extern void test_pgtext(void);
 extern void test_relmap(void);

@@ -222,21 +222,25 @@ long_texts(void)
 	begin();
 	for (i = 2; i < NCOLUMNS; i++)
 		set(i, NULL);
-	for (i = 0; i < 300; i++)
+	for (i = 0; i < 500; i++)
 	{
-		size_t		n = i < 40 ? (size_t) i : random_below(&seed, 10000);
+		size_t		n = i <= 400 ? (size_t) i / 2 : random_below(&seed, 10000);
+		size_t		shift = (size_t) i % 33;
+		char	   *exact;
 		uint32_t	every = 1 + random_below(&seed, i % 3 == 0 ? 3000 : 12);
 		size_t		k;
 		char	   *p;
 		char	   *start;
 		bool		same = true;
 
-		if (i == 299)
+		if (i == 499)
 			n = sizeof(text);
 		for (k = 0; k < n; k++)
 			text[k] = random_below(&seed, every) == 0 ? '"' :
 				(char) random_below(&seed, 256);
-		set_bytes(2, text, n);
+		exact = must_alloc(shift + n);
+		memcpy(exact + shift, text, n);
+		set_bytes(2, exact + shift, n);
 		free(desc);
 		free(plan);
 		pool_fini(&pool);
@@ -260,6 +264,7 @@ long_texts(void)
 		CHECK_TEXT(p, len - (size_t) (p - start),
 				   "\",\\N,\\N,\\N,\\N,\\N,\\N,0\n");
 		free(start);
+		free(exact);
 	}
 	end();
 }

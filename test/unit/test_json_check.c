@@ -6,6 +6,7 @@
 
 #include "check.h"
 #include "core/json_check.h"
+#include "core/json_scan.h"
 #include "helpers.h"
 
 /* The flaws of a document, each as kind, place and what stands instead. */
@@ -136,7 +137,7 @@ depth(void)
 	buffer_free(&text);
 }
 
-/* A flaw at every place of documents of every length is found. */
+/* A flaw at every place of documents of every length up to 200 is found. */
 static void
 every_place(void)
 {
@@ -149,14 +150,18 @@ every_place(void)
 
 	for (i = 0; i < 3; i++)
 	{
-		for (before = 0; before < 20; before++)
+		for (before = 0; before < 100; before++)
 		{
-			for (after = 0; after < 20; after++)
+			for (after = 0; after < 100; after += 1 + after / 20)
 			{
 				Buffer		text = {0};
+				char	   *exact;
 
 				put_printf(&text, "[%*s%s%*s]", before, "", flaws[i], after, "");
-				CHECK(!dbmazz_json_is_harmless(text.data, text.len));
+				exact = must_alloc(text.len);
+				memcpy(exact, text.data, text.len);
+				CHECK(!dbmazz_json_is_harmless(exact, text.len));
+				free(exact);
 				buffer_free(&text);
 			}
 		}
@@ -170,12 +175,149 @@ usual_documents(void)
 	static const char *const texts[] = {
 		"{}", "[1,2,3]", "{\"a\": 1.5, \"b\": [true, null], \"c\": \"d\"}",
 		"\"a text with \\\" and \\n\"", "1234567", "null",
-		"{\"id\": 1234567, \"name\": \"somebody\", \"at\": \"2026-08-01\"}"
+		"{\"id\": 1234567, \"name\": \"somebody\", \"at\": \"2026-08-01\"}",
+		"1785580496123456789", "-178558049612345678", "1e10", "[1.5E+16, 2e-7]",
+		"[0.12345678901234567890123]", "{\"a\":\"\\u00e4\\uFFFD\"}",
+		"{\"id\":\"0f8fad5b-d9cb-469f-a165-70867728950e\",\"at\":1785580496123}",
+		"[\"d41d8cd98f00b204e9800998ecf8427e\", \"12345678901234567890123\"]",
+		"\"a 3e10 b\""
 	};
 	size_t		i;
 
 	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		CHECK(dbmazz_json_is_harmless(texts[i], strlen(texts[i])));
+}
+
+static void
+put_word(Buffer *text, uint64_t *state)
+{
+	uint32_t	n = random_below(state, 30);
+	uint32_t	i;
+
+	put_byte(text, '"');
+	for (i = 0; i < n; i++)
+		put_byte(text, "0123456789eE.+-abf "[random_below(state, 19)]);
+	if (random_below(state, 4) == 0)
+		put_printf(text, "\\u%x%03x", random_below(state, 16),
+				   random_below(state, 3) == 0 ? 0 : random_below(state, 4096));
+	put_byte(text, '"');
+}
+
+static void
+put_some_number(Buffer *text, uint64_t *state)
+{
+	uint32_t	n = 1 + random_below(state, random_below(state, 3) == 0 ? 30 : 9);
+	uint32_t	i;
+
+	if (random_below(state, 3) == 0)
+		put_byte(text, '-');
+	put_byte(text, (char) ('1' + random_below(state, 9)));
+	for (i = 1; i < n; i++)
+		put_byte(text, (char) ('0' + random_below(state, 10)));
+	if (random_below(state, 3) == 0)
+		put_printf(text, ".%u", random_below(state, 100000));
+	if (random_below(state, 4) == 0)
+		put_printf(text, "%c%s%u", "eE"[random_below(state, 2)],
+				   random_below(state, 2) == 0 ? "+" : random_below(state, 2) == 0 ?
+				   "-" : "", random_below(state, random_below(state, 2) == 0 ? 30 : 400));
+}
+
+/* What the quick look lets pass, the exact one does. */
+static void
+random_documents(void)
+{
+	uint64_t	state = 12;
+	int			nharmless = 0;
+	int			nflaws = 0;
+	int			i;
+
+	for (i = 0; i < 30000; i++)
+	{
+		Buffer		text = {0};
+		uint32_t	n = random_below(&state, 8);
+		uint32_t	j;
+		char	   *exact;
+		DbmazzJsonWalk walk;
+		DbmazzJsonFlaw flaw;
+		bool		is_flawless;
+
+		for (j = 0; j <= n; j++)
+		{
+			put_printf(&text, "%s%*s", j == 0 ? "[" : ",", (int) random_below(&state, 3), "");
+			if (random_below(&state, 2) == 0)
+				put_word(&text, &state);
+			else
+				put_some_number(&text, &state);
+		}
+		put_byte(&text, ']');
+		exact = must_alloc(text.len);
+		memcpy(exact, text.data, text.len);
+		dbmazz_json_walk(&walk, exact, text.len);
+		is_flawless = dbmazz_json_next_flaw(&walk, &flaw) == DBMAZZ_JSON_FLAWLESS;
+		if (dbmazz_json_is_harmless(exact, text.len))
+		{
+			nharmless++;
+			CHECK(is_flawless);
+		}
+		nflaws += !is_flawless;
+		free(exact);
+		buffer_free(&text);
+	}
+	CHECK(nharmless > 10000);
+	CHECK(nflaws > 5000);
+}
+
+/* Nor must long ones, unless they have very many brackets. */
+static void
+long_documents(void)
+{
+	Buffer		text = {0};
+	int			i;
+
+	put_byte(&text, '[');
+	for (i = 0; i < DBMAZZ_JSON_DEPTH - 1; i++)
+		put_printf(&text, "{\"name\": \"somebody\", \"id\": %d}, ", i);
+	put_printf(&text, "null]");
+	CHECK(dbmazz_json_is_harmless(text.data, text.len));
+	text.len--;
+	put_printf(&text, ", []]");
+	CHECK(!dbmazz_json_is_harmless(text.data, text.len));
+	buffer_free(&text);
+}
+
+/* The digits, letters and brackets of a block, byte by byte. */
+static void
+blocks(void)
+{
+	uint64_t	state = 8;
+	int			i;
+
+	for (i = 0; i < 50000; i++)
+	{
+		char		data[DBMAZZ_BLOCK];
+		DbmazzBlock block;
+		uint64_t	every = (UINT64_C(1) << DBMAZZ_BLOCK_BITS) - 1;
+		size_t		j;
+
+		for (j = 0; j < sizeof(data); j++)
+			data[j] = i % 2 == 0 ? (char) random_next(&state) :
+				"09/:eEuU[{]}\"\\\xB0\x85"[random_below(&state, 16)];
+		block = dbmazz_block_load(data);
+		for (j = 0; j < sizeof(data); j++)
+		{
+			size_t		bit = j * DBMAZZ_BLOCK_BITS;
+			char		c = data[j];
+
+			CHECK_INT(dbmazz_block_digits(block) >> bit & every,
+					  c >= '0' && c <= '9' ? every : 0);
+			CHECK_INT(dbmazz_block_either(block, 'e') >> bit & every,
+					  c == 'e' || c == 'E' ? every : 0);
+			CHECK_INT(dbmazz_block_either(block, '{') >> bit & every,
+					  c == '{' || c == '[' ? every : 0);
+			CHECK_INT(dbmazz_block_equal(block, '"') >> bit & every,
+					  c == '"' ? every : 0);
+		}
+	}
 }
 
 /* Bytes that are no document: nothing beyond their end is read. */
@@ -213,5 +355,8 @@ test_json_check(void)
 	RUN(depth);
 	RUN(every_place);
 	RUN(usual_documents);
+	RUN(random_documents);
+	RUN(long_documents);
+	RUN(blocks);
 	RUN(garbage);
 }

@@ -96,6 +96,51 @@ every_byte_everywhere(void)
 	}
 }
 
+/*
+ * Every byte value, of every length up to 200 at every place of a vector; from
+ * memory that begins 'shift' bytes behind an aligned address and ends with its
+ * allocation.  Where in the text it is, is another one each time.
+ */
+static void
+every_length_and_place(void)
+{
+	uint64_t	state = 6;
+	size_t		len;
+	size_t		shift;
+
+	for (len = 1; len <= 200; len++)
+	{
+		for (shift = 0; shift < 64; shift++)
+		{
+			char	   *data = must_alloc(shift + len);
+			char	   *text = data + shift;
+			int			c;
+
+			memset(data, '"', shift);
+			memset(text, 0x7F, len);
+			for (c = 0; c < 256; c++)
+			{
+				size_t		at = random_below(&state, (uint32_t) len);
+				size_t		expected;
+				size_t		i;
+
+				text[at] = (char) c;
+				expected = c < 0x20 || c == '"' || c == '\\' ? at : len;
+				CHECK_INT(dbmazz_json_scan(text, len), expected);
+				for (i = 0; i < sizeof(variants) / sizeof(variants[0]); i++)
+				{
+					DbmazzScan	scan = dbmazz_json_scan_variant(variants[i]);
+
+					if (scan != NULL)
+						CHECK_INT(scan(text, len), expected);
+				}
+				text[at] = 0x7F;
+			}
+			free(data);
+		}
+	}
+}
+
 static void
 clean_texts(void)
 {
@@ -155,7 +200,7 @@ plain_escape(char *out, const char *data, size_t len)
 		else if (c == '\f')
 			to += sprintf(to, "\\f");
 		else if (c < 0x20)
-			to += sprintf(to, "\\u%04X", c);
+			to += sprintf(to, "\\u%04x", c);
 		else
 			*to++ = (char) c;
 	}
@@ -235,6 +280,7 @@ test_scan(void)
 {
 	RUN(variants_of_this_machine);
 	RUN(every_byte_everywhere);
+	RUN(every_length_and_place);
 	RUN(clean_texts);
 	RUN(random_data);
 	RUN(escape_of_every_byte);

@@ -66,7 +66,7 @@ strings(void)
 	value_gives(DBMAZZ_VALUE_STRING, "\\", "\"\\\\\"");
 	value_gives(DBMAZZ_VALUE_STRING, "/", "\"/\"");
 	value_gives(DBMAZZ_VALUE_STRING, "a\nb\rc\td\be\ff", "\"a\\nb\\rc\\td\\be\\ff\"");
-	value_gives(DBMAZZ_VALUE_STRING, "\x01\x1F\x7F", "\"\\u0001\\u001F\x7F\"");
+	value_gives(DBMAZZ_VALUE_STRING, "\x01\x1F\x7F", "\"\\u0001\\u001f\x7F\"");
 	value_gives_bytes(DBMAZZ_VALUE_STRING, "\0", 1, "\"\\u0000\"", 8);
 	value_gives(DBMAZZ_VALUE_STRING, "gr\xC3\xBC\xC3\x9F \xF0\x9F\x98\x80",
 				"\"gr\xC3\xBC\xC3\x9F \xF0\x9F\x98\x80\"");

@@ -27,7 +27,8 @@ def _files(root):
     return found
 
 
-def _copy_tree(root, to):
+def copy_tree(root, to):
+    """Copy what git knows or would know."""
     for name in _files(root):
         source, target = os.path.join(root, name), os.path.join(to, name)
         if os.path.isfile(source):
@@ -48,7 +49,7 @@ def _run(args, log, what):
 def private(root, pg_config, base):
     """Returns the pg_config of a copy under 'base' that has dbmazz."""
     source, log = os.path.join(base, "src"), os.path.join(base, "build.log")
-    _copy_tree(root, source)
+    copy_tree(root, source)
     result = subprocess.run(
         [os.path.join(source, "test", "lib", "server.sh"), pg_config,
          os.path.join(base, "server")], stdout=subprocess.PIPE, text=True,

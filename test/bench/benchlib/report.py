@@ -166,14 +166,14 @@ def write_json(path, conditions, results, middle):
         file.write("\n")
 
 
-def update_section(path, text):
+def update_section(path, text, begin=BEGIN, end=END):
     """Replace what is between the markers; False if there are none."""
     if not os.path.exists(path):
         return False
     with open(path, encoding="utf-8") as file:
         old = file.read()
-    pattern = re.escape(BEGIN) + ".*?" + re.escape(END)
-    new, count = re.subn(pattern, lambda _: f"{BEGIN}\n{text}{END}", old,
+    pattern = re.escape(begin) + ".*?" + re.escape(end)
+    new, count = re.subn(pattern, lambda _: f"{begin}\n{text}{end}", old,
                          flags=re.DOTALL)
     if count:
         with open(path, "w", encoding="utf-8") as file:

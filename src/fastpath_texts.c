@@ -160,8 +160,11 @@ dbmazz_texts_column(DbmazzFastColumn *column, Form_pg_attribute att,
 static void
 take_bytes(Datum datum, DbmazzValue *value)
 {
-	struct varlena *bytes = PG_DETOAST_DATUM_PACKED(datum);
+	struct varlena *bytes = (struct varlena *) DatumGetPointer(datum);
 
+	/* most are as they are */
+	if (unlikely(VARATT_IS_COMPRESSED(bytes) || VARATT_IS_EXTERNAL(bytes)))
+		bytes = pg_detoast_datum_packed(bytes);
 	value->data = VARDATA_ANY(bytes);
 	value->len = VARSIZE_ANY_EXHDR(bytes);
 }
@@ -326,38 +329,46 @@ take_label(DbmazzFastColumn *column, Datum datum, DbmazzValue *value)
 	value->len = label->len;
 }
 
+/* Kinds that are not those of elements. */
+static void
+take_other(DbmazzFastColumn *column, Datum datum, DbmazzValue *value)
+{
+	bool		is_done = false;
+
+	if (column->kind == DBMAZZ_FAST_ENUM)
+	{
+		take_label(column, datum, value);
+		return;
+	}
+	if (column->kind == DBMAZZ_FAST_CALL)
+	{
+		take_output(OidOutputFunctionCall(column->output, datum), value);
+		return;
+	}
+	if (column->kind == DBMAZZ_FAST_JSONB)
+		is_done = put_jsonb(datum, value);
+	else if (column->kind == DBMAZZ_FAST_ARRAY)
+		is_done = dbmazz_arrays_value(column->element, datum, value);
+	if (!is_done)
+		take_output(OutputFunctionCall(column->call, datum), value);
+}
+
 void
 dbmazz_texts_value(DbmazzTexts *texts, DbmazzFastColumn *column, Datum datum,
 				   DbmazzValue *value)
 {
 	MemoryContext old = MemoryContextSwitchTo(texts->cxt);
-	bool		is_done = true;
 
-	switch (column->kind)
+	if (column->kind == DBMAZZ_FAST_TEXT)
+		take_bytes(datum, value);
+	else if (column->kind > DBMAZZ_FAST_TEXT &&
+			 column->kind < DBMAZZ_FAST_ARRAY)
 	{
-		case DBMAZZ_FAST_TEXT:
-			take_bytes(datum, value);
-			break;
-		case DBMAZZ_FAST_ENUM:
-			take_label(column, datum, value);
-			break;
-		case DBMAZZ_FAST_CALL:
-			take_output(OidOutputFunctionCall(column->output, datum), value);
-			break;
-		case DBMAZZ_FAST_CACHED:
-			is_done = false;
-			break;
-		case DBMAZZ_FAST_JSONB:
-			is_done = put_jsonb(datum, value);
-			break;
-		case DBMAZZ_FAST_ARRAY:
-			is_done = dbmazz_arrays_value(column->element, datum, value);
-			break;
-		default:
-			dbmazz_texts_plain(column->kind, datum, texts->next, value);
-			texts->next += DBMAZZ_PGTEXT_ROOM;
+		value->data = texts->next;
+		value->len = put_text(column->kind, datum, texts->next, value);
+		texts->next += DBMAZZ_PGTEXT_ROOM;
 	}
-	if (!is_done)
-		take_output(OutputFunctionCall(column->call, datum), value);
+	else
+		take_other(column, datum, value);
 	MemoryContextSwitchTo(old);
 }

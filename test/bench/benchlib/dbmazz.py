@@ -35,6 +35,15 @@ def wal_files(server):
     return set(lines)
 
 
+def own_defaults(server, *names):
+    """What dbmazz has for these settings if nobody sets them; of those that
+    this version knows."""
+    return dict(line.split("=", 1) for line in server.psql(
+        "SELECT substr(name, length('dbmazz.') + 1) || '=' || boot_val "
+        "FROM pg_settings WHERE name IN ("
+        + ", ".join(f"'dbmazz.{name}'" for name in names) + ")"))
+
+
 def _array(settings):
     body = ",".join(json.dumps(f"{k}={v}") for k, v in settings.items())
     return "'{" + body.replace("'", "''") + "}'::text[]"

@@ -58,6 +58,14 @@ now_ns(void)
 
 /* ---- text of a value ------------------------------------------------------ */
 
+/* What was allocated is freed with each row, as pgoutput does it. */
+static inline void
+begin_value(int i)
+{
+	if (i % BENCH_NCOLUMNS == 0)
+		MemoryContextReset(CurrentMemoryContext);
+}
+
 /* As in logicalrep_write_tuple() of src/backend/replication/logical/proto.c. */
 static void
 run_pgoutput(Sample *s)
@@ -67,10 +75,12 @@ run_pgoutput(Sample *s)
 		HeapTuple	tuple = SearchSysCache1(TYPEOID,
 											ObjectIdGetDatum(s->att.atttypid));
 		Form_pg_type type = (Form_pg_type) GETSTRUCT(tuple);
-		char	   *text = OidOutputFunctionCall(type->typoutput,
-												 s->datums[i]);
-		int			len = strlen(text);
+		char	   *text;
+		int			len;
 
+		begin_value(i);
+		text = OidOutputFunctionCall(type->typoutput, s->datums[i]);
+		len = strlen(text);
 		resetStringInfo(&s->message);
 		pq_sendbyte(&s->message, 't');
 		if (pg_server_to_client(text, len) != text)
@@ -88,8 +98,10 @@ run_function(Sample *s)
 {
 	for (int i = 0; i < s->n; i++)
 	{
-		char	   *text = OutputFunctionCall(&s->output, s->datums[i]);
+		char	   *text;
 
+		begin_value(i);
+		text = OutputFunctionCall(&s->output, s->datums[i]);
 		result += strlen(text);
 		pfree(text);
 	}
@@ -102,9 +114,10 @@ run_ours(Sample *s)
 	{
 		DbmazzValue value;
 
+		if (i % BENCH_NCOLUMNS == 0)
+			dbmazz_texts_reset(&s->room);
 		dbmazz_texts_value(&s->room, &s->column, s->datums[i], &value);
 		result += value.len;
-		dbmazz_texts_reset(&s->room);
 	}
 }
 
@@ -223,7 +236,6 @@ measure(Sample *s, int rounds, double *best)
 			ways[w] (s);
 			best[w] = Min(best[w], now_ns() - start);
 		}
-		MemoryContextReset(cxt);
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(cxt);

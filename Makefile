@@ -56,6 +56,7 @@ OBJS = $(CORE_OBJS) \
 	src/relation_sets.o \
 	src/relation_now.o \
 	src/batcher_keys.o \
+	src/batcher_due.o \
 	src/batcher_control.o \
 	src/batcher_group.o \
 	src/unfit.o \

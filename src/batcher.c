@@ -31,8 +31,6 @@
 #define BATCH_SHARE		4		/* a batch may take 1/4 of the reservation */
 #define MAX_CHANGES		(UINT32_MAX / 2 - 1)	/* of which the rows have numbers */
 
-static long seal_due(DbmazzBatcher *b, const DbmazzRelation *except);
-
 DbmazzBatcher *
 dbmazz_batcher_create(MemoryContext parent, DbmazzPipeline *p,
 					  uint32 wait_event, void (*while_waiting) (void *),
@@ -48,6 +46,7 @@ dbmazz_batcher_create(MemoryContext parent, DbmazzPipeline *p,
 	b->while_waiting = while_waiting;
 	b->arg = arg;
 	dlist_init(&b->open);
+	dbmazz_due_init(b);
 	b->exactly_once = pg_atomic_read_u32(&p->exactly_once) != 0;
 	b->group.is_on = pg_atomic_read_u32(&p->atomic) != 0;
 	return b;
@@ -133,8 +132,18 @@ dbmazz_batcher_segment(void *arg, uint32 *index)
 		CHECK_FOR_INTERRUPTS();
 		b->while_waiting(b->arg);
 		if (!b->group.is_on)
-			(void) seal_due(b, b->writing);
+			(void) dbmazz_due_seal(b, b->writing, false);
 	}
+}
+
+static void
+close_batch(DbmazzBatcher *b, DbmazzOpenBatch *ob)
+{
+	dlist_delete(&ob->node);
+	dbmazz_due_remove(b, ob);
+	ob->set->open = NULL;
+	ob->rel->nopen--;
+	dbmazz_batcher_forget_keys(ob->rel);
 }
 
 /* Take back an open batch that has no complete row. */
@@ -148,10 +157,7 @@ discard(DbmazzBatcher *b, DbmazzOpenBatch *ob)
 							DBMAZZ_BATCH_FREE);
 		dbmazz_queue_free_chain(b->p, ob->writer.head);
 	}
-	dlist_delete(&ob->node);
-	ob->set->open = NULL;
-	ob->rel->nopen--;
-	dbmazz_batcher_forget_keys(ob->rel);
+	close_batch(b, ob);
 	pfree(ob);
 }
 
@@ -182,10 +188,8 @@ dbmazz_batcher_seal(DbmazzBatcher *b, DbmazzOpenBatch *ob)
 		discard(b, ob);
 		return;
 	}
-	dlist_delete(&ob->node);
-	ob->set->open = NULL;
-	rel->nopen--;
-	dbmazz_batcher_forget_keys(rel);
+	close_batch(b, ob);
+	dbmazz_due_charge(b, rel);
 	dbmazz_batcher_hand_over(b, rel, &ob->writer, ob->last_commit_lsn,
 							 ob->last_sequence, ob->last_commit_time,
 							 ob->ends_group);
@@ -260,7 +264,6 @@ open_batch(DbmazzBatcher *b, DbmazzRelation *rel, DbmazzColumnSet *set)
 
 	ob->rel = rel;
 	ob->set = set;
-	ob->opened_at = GetCurrentTimestamp();
 	b->opening = &ob->writer;
 	status = dbmazz_batch_begin(&ob->writer, dbmazz_batcher_segment, b,
 								set->desc);
@@ -275,6 +278,7 @@ open_batch(DbmazzBatcher *b, DbmazzRelation *rel, DbmazzColumnSet *set)
 					  DBMAZZ_BATCH_REREAD : DBMAZZ_BATCH_ROWS, rel->relid,
 					  b->final_lsn, b->commit_time);
 	dlist_push_tail(&b->open, &ob->node);
+	dbmazz_due_add(b, ob);
 	set->open = ob;
 	rel->nopen++;
 	return DBMAZZ_OK;
@@ -438,82 +442,9 @@ dbmazz_batcher_row(DbmazzBatcher *batcher, DbmazzRelation *rel,
 
 /* ---- time ---------------------------------------------------------------- */
 
-/* Is no earlier batch of the table on its way? */
-static bool
-lane_is_free(const DbmazzRelation *rel)
-{
-	return rel->sealed_head == DBMAZZ_NO_SEGMENT ||
-		pg_atomic_read_u32(&dbmazz_queue_batch(rel->sealed_head)->generation) !=
-		rel->sealed_generation;
-}
-
 long
-dbmazz_batcher_time_left(const DbmazzOpenBatch *ob, TimestampTz now,
-						 int interval)
+dbmazz_batcher_tick(DbmazzBatcher *batcher, bool at_rest)
 {
-	if (interval == 0)
-		return 0;
-	return TimestampDifferenceMilliseconds(now,
-										   TimestampTzPlusMilliseconds(ob->opened_at, interval));
-}
-
-/*
- * Is the batch's lane busy?  If so, the end of the load there will wake us: ask
- * for that first, then look.
- */
-static bool
-lane_is_busy(DbmazzBatcher *b, const DbmazzOpenBatch *ob)
-{
-	if (lane_is_free(ob->rel))
-		return false;
-	pg_atomic_exchange_u32(&b->p->decoder_waits, 1);
-	return !lane_is_free(ob->rel);
-}
-
-/* Seal what is due, but not batches of the table 'except'. */
-static long
-seal_due(DbmazzBatcher *batcher, const DbmazzRelation *except)
-{
-	int			interval = pg_atomic_read_u32(&batcher->p->flush_interval_ms);
-	TimestampTz now = 0;
-	bool		again = true;
-	long		next = -1;
-
-	if (dlist_is_empty(&batcher->open))
-		return -1;
-	if (interval > 0)
-		now = GetCurrentTimestamp();
-	while (again)
-	{
-		dlist_iter	iter;
-
-		again = false;
-		next = -1;
-		dlist_foreach(iter, &batcher->open)
-		{
-			DbmazzOpenBatch *ob = dlist_container(DbmazzOpenBatch, node,
-												  iter.cur);
-			long		left = dbmazz_batcher_time_left(ob, now, interval);
-
-			if (ob->rel == except)
-				continue;
-			if (left > 0)
-				next = next < 0 ? left : Min(next, left);
-			else if (!lane_is_busy(batcher, ob))
-			{
-				/* column sets of a table share the lane: all of them go */
-				dbmazz_batcher_seal_relation(batcher, ob->rel);
-				again = true;
-				break;
-			}
-		}
-	}
-	return next;
-}
-
-long
-dbmazz_batcher_tick(DbmazzBatcher *batcher)
-{
-	return batcher->group.is_on ? dbmazz_group_tick(batcher) :
-		seal_due(batcher, NULL);
+	return batcher->group.is_on ? dbmazz_group_tick(batcher, at_rest) :
+		dbmazz_due_seal(batcher, NULL, at_rest);
 }

@@ -10,8 +10,9 @@
  *	  A batch is sealed when it is full (rows, bytes, a quarter of the buffer),
  *	  when its table's description changes, when a row's key is already in
  *	  another open batch of the table, when buffer space runs out, and, where its
- *	  lane is free, when its first row is flush_interval old.  While the lane is
- *	  busy it goes on growing: a slow target gets fewer and larger loads.
+ *	  lane is free, when its first row is flush_interval old and the table's budget
+ *	  (max_loads_per_minute) has a load for it.  While the lane is busy it goes on
+ *	  growing: a slow target gets fewer and larger loads.  See batcher_due.c.
  *
  *	  With atomic = transaction all open batches are sealed at once, between two
  *	  transactions where that can be; see batcher_group.c.
@@ -78,10 +79,11 @@ extern void dbmazz_batcher_stop(DbmazzBatcher *batcher, DbmazzRelation *rel,
 extern void dbmazz_batcher_seal_relation(void *batcher, DbmazzRelation *rel);
 
 /*
- * Seal what is due.  Returns the milliseconds until the next batch will be, or
- * -1 if none is open or all that are due wait for their lanes (then a finished
- * load sets the latch).
+ * Seal what is due.  'at_rest': all WAL that is there has been decoded, so nothing
+ * is gained by waiting for more rows.  Returns the milliseconds until the next batch
+ * will be, or -1 if none is open or all that are due wait for their lanes (then a
+ * finished load sets the latch).
  */
-extern long dbmazz_batcher_tick(DbmazzBatcher *batcher);
+extern long dbmazz_batcher_tick(DbmazzBatcher *batcher, bool at_rest);
 
 #endif							/* DBMAZZ_BATCHER_H */

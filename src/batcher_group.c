@@ -69,6 +69,9 @@ seal_all(DbmazzBatcher *b, bool ends)
 {
 	dlist_mutable_iter iter;
 
+	if (!dlist_is_empty(&b->open))
+		dbmazz_budget_take(&b->group.budget, b->due.per_minute, 1,
+						   dbmazz_due_now());
 	dlist_foreach_modify(iter, &b->open)
 	{
 		DbmazzOpenBatch *ob = dlist_container(DbmazzOpenBatch, node, iter.cur);
@@ -159,20 +162,22 @@ is_full(DbmazzBatcher *b)
 }
 
 long
-dbmazz_group_tick(DbmazzBatcher *b)
+dbmazz_group_tick(DbmazzBatcher *b, bool at_rest)
 {
-	int			interval = pg_atomic_read_u32(&b->p->flush_interval_ms);
 	DbmazzOpenBatch *oldest;
-	long		left;
+	int64		due;
+	int64		limit;
 
 	if (dlist_is_empty(&b->open))
 		return -1;
+	dbmazz_due_follow_settings(b);
 	oldest = dlist_head_element(DbmazzOpenBatch, node, &b->open);
-	left = dbmazz_batcher_time_left(oldest, GetCurrentTimestamp(), interval);
+	due = dbmazz_due_time(b, oldest, &b->group.budget);
+	limit = dbmazz_due_limit(at_rest);
 	if (is_full(b))
 		dbmazz_group_end(b, NULL);
-	else if (left > 0)
-		return left;
+	else if (due > limit)
+		return dbmazz_due_wait_ms(due, limit);
 	else if (pg_atomic_read_u64(&b->p->decoded_upto) >
 			 pg_atomic_read_u64(&b->p->group_lsn))
 	{

@@ -7,6 +7,7 @@
 
 #include "batcher.h"
 #include "lib/ilist.h"
+#include "lib/pairingheap.h"
 
 typedef struct DbmazzOpenBatch
 {
@@ -14,12 +15,27 @@ typedef struct DbmazzOpenBatch
 	DbmazzBatchWriter writer;
 	DbmazzRelation *rel;
 	DbmazzColumnSet *set;
-	TimestampTz opened_at;
+	int64		opened_us;		/* times as dbmazz_due_now() */
+	int64		due_us;			/* valid unless is_late */
+	pairingheap_node due_node;	/* likewise */
+	dlist_node	late_node;		/* if is_late */
+	bool		is_late;		/* due, and waits for its lane */
 	XLogRecPtr	last_commit_lsn;
 	uint32		last_sequence;
 	TimestampTz last_commit_time;
 	bool		ends_group;		/* sealed as the last of its group */
 } DbmazzOpenBatch;
+
+/* When open batches are sealed (batcher_due.c). */
+typedef struct DbmazzDue
+{
+	pairingheap *heap;			/* of those that are not late, soonest first */
+	dlist_head	late;			/* of DbmazzOpenBatch */
+	uint32		ndone;			/* of the pipeline, when those were looked at */
+	bool		look_again;		/* whatever that says */
+	int64		interval_us;	/* settings, as the heap follows them */
+	uint32		per_minute;
+} DbmazzDue;
 
 /* About the group of open batches (batcher_group.c). */
 typedef struct DbmazzOpenGroup
@@ -33,6 +49,7 @@ typedef struct DbmazzOpenGroup
 	const char *why;			/* it is */
 	uint64		ncut;			/* transactions, since the last word on them */
 	TimestampTz told_at;
+	DbmazzBudget budget;		/* each is a load, as it is for its tables */
 } DbmazzOpenGroup;
 
 struct DbmazzBatcher
@@ -49,6 +66,7 @@ struct DbmazzBatcher
 	uint32		sequence;		/* of the next row: twice the change's number,
 								 * one more for the second row of a change */
 	bool		exactly_once;
+	DbmazzDue	due;
 	DbmazzOpenGroup group;
 	const DbmazzRelation *writing;	/* a row of it is being written */
 	const DbmazzBatchWriter *opening;	/* of a batch that is not in 'open' yet */
@@ -110,9 +128,41 @@ extern bool dbmazz_batcher_is_busy(DbmazzBatcher *b);
 extern bool dbmazz_batcher_is_full(DbmazzBatcher *b,
 								   const DbmazzOpenBatch *ob);
 
-/* Milliseconds until the batch is old enough to be sent. */
-extern long dbmazz_batcher_time_left(const DbmazzOpenBatch *ob,
-									 TimestampTz now, int interval);
+/* ---- time (batcher_due.c) -------------------------------------------------- */
+
+/* Microseconds of a clock that never goes back. */
+extern int64 dbmazz_due_now(void);
+
+extern void dbmazz_due_init(DbmazzBatcher *b);
+
+/* A batch was opened; and: it is not open any more. */
+extern void dbmazz_due_add(DbmazzBatcher *b, DbmazzOpenBatch *ob);
+extern void dbmazz_due_remove(DbmazzBatcher *b, DbmazzOpenBatch *ob);
+
+/* A batch of the table becomes a load. */
+extern void dbmazz_due_charge(DbmazzBatcher *b, DbmazzRelation *rel);
+
+/* To be called before the next two. */
+extern void dbmazz_due_follow_settings(DbmazzBatcher *b);
+
+/* From when on may the batch go? */
+extern int64 dbmazz_due_time(const DbmazzBatcher *b,
+							 const DbmazzOpenBatch *ob,
+							 const DbmazzBudget *budget);
+
+/*
+ * What is due by this time may go now; 'at_rest' if no more WAL is there.  The
+ * milliseconds until what is due later may.
+ */
+extern int64 dbmazz_due_limit(bool at_rest);
+extern long dbmazz_due_wait_ms(int64 due, int64 limit);
+
+/*
+ * Seal what may go, but not batches of the table 'except'.  Returns as
+ * dbmazz_batcher_tick() does, which it is where there are no groups.
+ */
+extern long dbmazz_due_seal(DbmazzBatcher *b, const DbmazzRelation *except,
+							bool at_rest);
 
 /* ---- groups (batcher_group.c) ---------------------------------------------- */
 
@@ -130,7 +180,7 @@ extern void dbmazz_group_make_room(DbmazzBatcher *b, const DbmazzRelation *rel,
 extern void dbmazz_group_note(DbmazzBatcher *b);
 
 /* What dbmazz_batcher_tick() does, between transactions. */
-extern long dbmazz_group_tick(DbmazzBatcher *b);
+extern long dbmazz_group_tick(DbmazzBatcher *b, bool at_rest);
 
 /* A batch of the table is gone: what is known of keys does not hold any more. */
 extern void dbmazz_batcher_forget_keys(DbmazzRelation *rel);

@@ -82,7 +82,6 @@ move_position(DbmazzCheckpointer *c)
 									 pg_atomic_read_u64(&c->p->position),
 									 &oldest);
 	pg_atomic_write_u64(&c->p->position, position);
-	pg_atomic_write_u64(&c->p->oldest_time, (uint64) oldest);
 	return position;
 }
 
@@ -110,7 +109,7 @@ dbmazz_checkpointer_step(DbmazzCheckpointer *c, XLogRecPtr shipped_lsn,
 {
 	TimestampTz now = GetCurrentTimestamp();
 	bool		dirty = shipped_lsn >= c->written;
-	XLogRecPtr	position = move_position(c);
+	XLogRecPtr	position;
 	long		interval;
 	long		left;
 
@@ -121,6 +120,8 @@ dbmazz_checkpointer_step(DbmazzCheckpointer *c, XLogRecPtr shipped_lsn,
 	if (left > 0)
 		return left;
 
+	/* a walk over all batches: not at every step of the shipper */
+	position = move_position(c);
 	c->written_at = now;
 	if (position > c->written &&
 		(dirty || position - c->written >= (uint64) wal_segment_size))

@@ -16,7 +16,7 @@ extern DbmazzCheckpointer *dbmazz_checkpointer_create(DbmazzPipeline *p,
 													  XLogRecPtr written);
 
 /*
- * Recompute the position, publish it, and write the row if that is due.
+ * If it is time to, recompute the position, publish it, and write the row.
  * 'shipped_lsn' is the start of the newest commit with rows in the target, and
  * 'tables_floor' the smallest position of a table with one of its own (or
  * Invalid).  Returns the milliseconds until it wants to be called again.  May

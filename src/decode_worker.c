@@ -92,9 +92,9 @@ on_committed(void *arg)
 }
 
 static long
-on_tick(void *arg)
+on_tick(void *arg, bool at_rest)
 {
-	return dbmazz_batcher_tick(((Wiring *) arg)->batcher);
+	return dbmazz_batcher_tick(((Wiring *) arg)->batcher, at_rest);
 }
 
 /* Wait until the shipper has come as far as 'least'; returns where it is. */

@@ -124,13 +124,13 @@ dbmazz_decoder_confirm(void *arg)
 }
 
 /*
- * What there is to do besides decoding.  Returns the milliseconds until it is to
+ * What there is to do besides decoding; 'at_rest' if that has to wait.  Returns the milliseconds until it is to
  * be done again, or -1.
  */
 static long
-do_duties(void)
+do_duties(bool at_rest)
 {
-	long		due = session.ops->tick(session.ops->arg);
+	long		due = session.ops->tick(session.ops->arg, at_rest);
 
 	dbmazz_decoder_confirm(session.p);
 	dbmazz_decoder_calls_seen();
@@ -148,7 +148,7 @@ wait_for_wal(XLogRecPtr wanted)
 	dbmazz_worker_reloaded();
 	if (session.ops != NULL)
 	{
-		long		due = do_duties();
+		long		due = do_duties(true);
 
 		if (due >= 0)
 			nap = Min(nap, due);
@@ -437,7 +437,7 @@ dbmazz_decoder_run(DbmazzPipeline *p, const DbmazzPipelineRow *row,
 		{
 			session.ticked_at = ctx->reader->EndRecPtr;
 			dbmazz_worker_reloaded();
-			(void) do_duties();
+			(void) do_duties(false);
 		}
 	}
 }

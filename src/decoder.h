@@ -54,11 +54,11 @@ typedef struct DbmazzDecoderOps
 	bool		(*committed) (void *arg);
 
 	/*
-	 * Seal what is due; between records, whenever some WAL was decoded, and
-	 * before each wait for more.  Returns the milliseconds until it wants to be
-	 * called again, or -1.
+	 * Seal what is due; between records, whenever some WAL was decoded, and,
+	 * 'at_rest', before each wait for more.  Returns the milliseconds until it
+	 * wants to be called again, or -1.
 	 */
-	long		(*tick) (void *arg);
+	long		(*tick) (void *arg, bool at_rest);
 } DbmazzDecoderOps;
 
 /*

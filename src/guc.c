@@ -81,6 +81,7 @@ int			dbmazz_pipeline_buffer_size_kb;
 int			dbmazz_batch_max_rows;
 int			dbmazz_batch_max_bytes_kb;
 int			dbmazz_flush_interval_ms;
+int			dbmazz_max_loads_per_minute;
 int			dbmazz_checkpoint_interval_ms;
 int			dbmazz_heartbeat_interval_ms;
 int			dbmazz_wal_warning_size_mb;
@@ -156,8 +157,13 @@ static const IntSetting int_settings[] = {
 	GUC_UNIT_KB, PGC_SUSET, DBMAZZ_OVERRIDE_OWNER},
 	{"flush_interval",
 		"The age at which a batch is sent; 0 sends as soon as it can be.",
-		&dbmazz_flush_interval_ms, SECOND_MS, 0, HOUR_MS,
+		&dbmazz_flush_interval_ms, 0, 0, HOUR_MS,
 	GUC_UNIT_MS, PGC_SUSET, DBMAZZ_OVERRIDE_OWNER},
+	{"max_loads_per_minute",
+		"The number of loads a minute above which a table's batches wait and "
+		"grow; 0 is no limit.",
+		&dbmazz_max_loads_per_minute, 60, 0, 60000,
+	0, PGC_SUSET, DBMAZZ_OVERRIDE_OWNER},
 	{"checkpoint_interval",
 		"The shortest time between two writes of a pipeline's position.",
 		&dbmazz_checkpoint_interval_ms, SECOND_MS, 10, HOUR_MS,

@@ -71,6 +71,7 @@ extern int	dbmazz_pipeline_buffer_size_kb;
 extern int	dbmazz_batch_max_rows;
 extern int	dbmazz_batch_max_bytes_kb;
 extern int	dbmazz_flush_interval_ms;
+extern int	dbmazz_max_loads_per_minute;
 extern int	dbmazz_checkpoint_interval_ms;
 extern int	dbmazz_heartbeat_interval_ms;
 extern int	dbmazz_wal_warning_size_mb;

@@ -181,7 +181,6 @@ reset_for_life(DbmazzPipeline *p)
 	pg_atomic_write_u64(&p->slot_lsn, 0);
 	pg_atomic_write_u64(&p->position, 0);
 	pg_atomic_write_u64(&p->durable_lsn, 0);
-	pg_atomic_write_u64(&p->oldest_time, 0);
 	pg_atomic_write_u32(&p->decoder_waits, 0);
 	pg_atomic_write_u32(&p->shipper_asleep, 0);
 	pg_atomic_write_u32(&p->healthy, 0);

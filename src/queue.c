@@ -251,9 +251,16 @@ dbmazz_queue_done(DbmazzPipeline *p, uint32 head)
 	pg_atomic_write_u32(&b->state, DBMAZZ_BATCH_FREE);
 	pg_atomic_fetch_add_u32(&b->generation, 1);
 	dbmazz_queue_free_chain(p, head);
+	pg_atomic_fetch_add_u32(&p->ndone, 1);
 	pg_memory_barrier();
 	if (pg_atomic_exchange_u32(&p->decoder_waits, 0) != 0)
 		dbmazz_pipeline_wake(p, DBMAZZ_ROLE_DECODER);
+}
+
+pg_atomic_uint32 *
+dbmazz_queue_extra_loads(DbmazzPipeline *p, uint32 relid)
+{
+	return &p->extra_loads[relid % DBMAZZ_EXTRA_COUNTERS];
 }
 
 XLogRecPtr

@@ -112,6 +112,13 @@ extern uint32 dbmazz_queue_take(DbmazzPipeline *p);
 extern void dbmazz_queue_done(DbmazzPipeline *p, uint32 head);
 
 /*
+ * Loads of a table beyond the first one of each batch, for the decoder, which
+ * counts batches.  Tables may share a counter: it only tells how much has grown.
+ */
+extern pg_atomic_uint32 *dbmazz_queue_extra_loads(DbmazzPipeline *p,
+												  uint32 relid);
+
+/*
  * The position (core/watermark.h) from all batches of the pipeline;
  * 'decoded_upto' must have been read before the call.  '*oldest' gets the commit
  * time of the oldest change that is under way, or 0.

@@ -11,8 +11,9 @@
 #define DBMAZZ_RELATION_H
 
 #include "access/xlogdefs.h"
-#include "core/rowplan.h"
+#include "core/budget.h"
 #include "core/pgoutput.h"
+#include "core/rowplan.h"
 #include "lib/ilist.h"
 #include "nodes/pg_list.h"
 
@@ -63,6 +64,10 @@ typedef struct DbmazzRelation
 	uint32		sealed_head;	/* the last sealed batch of the table, and its */
 	uint32		sealed_generation;	/* generation then: is the lane free? */
 	int			nopen;
+	DbmazzBudget budget;		/* of loads, */
+	uint32		extra_loads;	/* which is charged up to here for those that are
+								 * counted there; valid if has_budget */
+	bool		has_budget;
 	struct HTAB *keys;			/* key hash → column set, while nopen > 1 */
 } DbmazzRelation;
 

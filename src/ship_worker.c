@@ -70,6 +70,7 @@ publish_settings(DbmazzPipeline *p)
 	pg_atomic_write_u64(&p->batch_max_bytes,
 						(uint64) dbmazz_batch_max_bytes_kb * 1024);
 	pg_atomic_write_u32(&p->flush_interval_ms, dbmazz_flush_interval_ms);
+	pg_atomic_write_u32(&p->max_loads_per_minute, dbmazz_max_loads_per_minute);
 }
 
 /* Refuse a checkpoint that speaks of other targets. */
@@ -351,6 +352,7 @@ static void
 one_step(Ship *s, const DbmazzSinkEvent *events, int nevents, long *nap)
 {
 	DbmazzPipeline *p = s->p;
+	TimestampTz oldest;
 	long		due;
 
 	if (dbmazz_worker_reloaded() ||
@@ -366,7 +368,8 @@ one_step(Ship *s, const DbmazzSinkEvent *events, int nevents, long *nap)
 								   dbmazz_shipper_shipped_lsn(s->shipper),
 								   dbmazz_shipper_tables_floor(s->shipper));
 	if (s->resuming &&
-		pg_atomic_read_u64(&p->position) >= pg_atomic_read_u64(&p->stream_lsn))
+		dbmazz_queue_position_now(p, &oldest) >=
+		pg_atomic_read_u64(&p->stream_lsn))
 	{
 		dbmazz_shipper_caught_up(s->shipper);
 		s->resuming = false;

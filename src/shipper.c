@@ -13,7 +13,6 @@
 #include "utils/timestamp.h"
 #include "worker.h"
 
-#define MAX_COMPLETIONS 32
 #define EPOCH_DIGITS	UINT64CONST(1000000)
 
 typedef struct TargetEntry
@@ -274,10 +273,17 @@ take_batches(DbmazzShipper *s)
 
 	while ((head = dbmazz_queue_take(s->p)) != DBMAZZ_NO_SEGMENT)
 	{
+		Lane	   *lane;
+
 		if (s->group.is_on)
+		{
 			dbmazz_group_take(s, head);
-		else
-			(void) dbmazz_shipper_take(s, head);
+			continue;
+		}
+		lane = dbmazz_shipper_take(s, head);
+		/* a table that only stops need not wait for its turn */
+		if (s->nbusy >= dbmazz_max_connections)
+			dbmazz_lane_drive(s, lane, GetCurrentTimestamp());
 	}
 }
 
@@ -293,7 +299,8 @@ drive_lanes(DbmazzShipper *s, TimestampTz now)
 		Lane	   *lane = dlist_container(Lane, node, iter.cur);
 		LanePhase	before = lane->phase;
 
-		if (iter.cur == first_served)
+		/* without a connection all wait for their turn, also those without work */
+		if (iter.cur == first_served || s->nbusy >= dbmazz_max_connections)
 			break;
 		dbmazz_lane_drive(s, lane, now);
 		if (!dbmazz_lane_has_work(lane))
@@ -354,6 +361,7 @@ dbmazz_shipper_step(DbmazzShipper *shipper, const DbmazzSinkEvent *events,
 		nevents = 0;
 		for (i = 0; i < n; i++)
 			complete(shipper, &completions[i]);
+		dbmazz_exactly_decide(shipper);
 		take_batches(shipper);
 		again = drive(shipper) || n > 0;
 	}

@@ -45,6 +45,27 @@
 
 /* ---- marks ------------------------------------------------------------------ */
 
+/* Looks at each segment from its end, where it most often is. */
+static const DbmazzRowEntry *
+last_sent_row(const DbmazzBatchView *view)
+{
+	const DbmazzRowEntry *last = NULL;
+	uint32		index = view->head;
+
+	while (index != DBMAZZ_NO_SEGMENT)
+	{
+		const DbmazzSegment *segment = dbmazz_segment_at(view->pool, index);
+		uint32		i = segment->nentries;
+
+		while (i > 0 && !dbmazz_row_is_sent(dbmazz_entry_at(segment, i - 1)))
+			i--;
+		if (i > 0)
+			last = dbmazz_entry_at(segment, i - 1);
+		index = segment->next;
+	}
+	return last;
+}
+
 /* The last row of the load under way; the lane's mark if more of its batch follows. */
 static DbmazzMark
 mark_of_load(const Lane *lane)
@@ -52,21 +73,17 @@ mark_of_load(const Lane *lane)
 	const DbmazzBatch *batch =
 		dbmazz_queue_batch(dbmazz_lane_first_batch(lane));
 	DbmazzMark	mark = {batch->last_commit_lsn, batch->last_sequence};
-	DbmazzRowCursor cursor;
-	DbmazzRowEntry *entry;
-	DbmazzSegment *segment;
+	const DbmazzRowEntry *last;
 
 	/* keys whose rows were read may be read again without harm */
 	if (batch->kind == DBMAZZ_BATCH_REREAD)
 		return dbmazz_reread_has_more(lane) ? lane->done : mark;
 	mark = lane->done;
-	dbmazz_rows_begin(&cursor, &lane->view);
-	while ((entry = dbmazz_rows_next(&cursor, &segment)) != NULL)
+	last = last_sent_row(&lane->view);
+	if (last != NULL)
 	{
-		if (!dbmazz_row_is_sent(entry))
-			continue;
-		mark.lsn = entry->commit_lsn;
-		mark.row = entry->sequence;
+		mark.lsn = last->commit_lsn;
+		mark.row = last->sequence;
 	}
 	return mark;
 }
@@ -137,25 +154,46 @@ dbmazz_exactly_recover(DbmazzShipper *s, Lane *lane,
 }
 
 void
-dbmazz_exactly_decide(DbmazzShipper *s, Lane *lane)
+dbmazz_exactly_prepared(DbmazzShipper *s, Lane *lane)
+{
+	DBMAZZ_DEBUG_POINT("load_prepared");
+	Assert(s->nundecided < lengthof(s->undecided));
+	s->undecided[s->nundecided++] = lane;
+}
+
+static void
+write_decision(DbmazzShipper *s, Lane *lane)
 {
 	const DbmazzBatch *batch =
 		dbmazz_queue_batch(dbmazz_lane_first_batch(lane));
-	DbmazzDecision *d = &lane->decision;
 
-	DBMAZZ_DEBUG_POINT("load_prepared");
-	d->mark = mark_of_load(lane);
-	dbmazz_worker_begin();
+	lane->decision.mark = mark_of_load(lane);
 	dbmazz_catalog_prepare_lane(s->id, lane->target, lane->sequence,
-								&lane->done, &d->mark,
+								&lane->done, &lane->decision.mark,
 								batch->first_commit_lsn);
+}
+
+void
+dbmazz_exactly_decide(DbmazzShipper *s)
+{
+	if (s->nundecided == 0)
+		return;
+	dbmazz_worker_begin();
+	for (int i = 0; i < s->nundecided; i++)
+		write_decision(s, s->undecided[i]);
 	dbmazz_worker_commit();
 	DBMAZZ_DEBUG_POINT("load_decided");
-	d->taken = true;
-	d->is_old = false;
-	d->taken_at = GetCurrentTimestamp();
-	lane->row_has_load = true;
-	lane->durable = lane->sequence;
+	for (int i = 0; i < s->nundecided; i++)
+	{
+		Lane	   *lane = s->undecided[i];
+
+		lane->decision.taken = true;
+		lane->decision.is_old = false;
+		lane->decision.taken_at = GetCurrentTimestamp();
+		lane->row_has_load = true;
+		lane->durable = lane->sequence;
+	}
+	s->nundecided = 0;
 }
 
 /* All rows up to the decision's mark are in the target. */

@@ -62,6 +62,7 @@ dbmazz_lane_finish_batch(DbmazzShipper *s, Lane *lane)
 		dbmazz_queue_done(s->p, qb->head);
 	pfree(qb);
 	lane->prepared = false;
+	lane->nloads = 0;
 	lane->split.nrows = 0;
 	dbmazz_reread_end(s, lane);
 	MemoryContextReset(lane->cxt);
@@ -440,6 +441,16 @@ load_done(DbmazzShipper *s, Lane *lane)
 		dbmazz_lane_batch_done(s, lane);
 }
 
+/* The decoder knows of one load for each batch; of a replay it knows nothing. */
+static void
+count_load(DbmazzShipper *s, Lane *lane)
+{
+	pg_atomic_fetch_add_u64(&s->p->counters.batches, 1);
+	if (lane->nloads++ > 0 || dbmazz_lane_kind(lane) == DBMAZZ_BATCH_REPLAY)
+		pg_atomic_fetch_add_u32(dbmazz_queue_extra_loads(s->p, lane->relid),
+								1);
+}
+
 void
 dbmazz_lane_loaded(DbmazzShipper *s, Lane *lane)
 {
@@ -454,7 +465,7 @@ dbmazz_lane_loaded(DbmazzShipper *s, Lane *lane)
 			dbmazz_exactly_truncated(lane);
 	}
 	else
-		pg_atomic_fetch_add_u64(&counters->batches, 1);
+		count_load(s, lane);
 	dbmazz_lane_next_label(lane);
 	if (lane->place != NULL)
 		dbmazz_lane_cover_label(s, lane, NULL);
@@ -537,7 +548,7 @@ dbmazz_lane_complete(DbmazzShipper *s, Lane *lane, const DbmazzCompletion *c)
 	}
 	if (c->outcome == DBMAZZ_DONE && kind == DBMAZZ_REQUEST_PREPARE)
 	{
-		dbmazz_exactly_decide(s, lane);
+		dbmazz_exactly_prepared(s, lane);
 		return;
 	}
 	if (c->outcome == DBMAZZ_DONE)

@@ -16,6 +16,7 @@
 #include "utils/hsearch.h"
 
 #define LABEL_WINDOW	8
+#define MAX_COMPLETIONS 32
 #define DOUBTS_BEFORE_CANCEL	5
 
 typedef struct DbmazzReread DbmazzReread;
@@ -105,6 +106,7 @@ typedef struct Lane
 	bool		in_doubt;		/* RESOLVE before anything else */
 	int			doubts;			/* answers in a row that did not tell */
 	bool		prepared;		/* request.batch is that of the queue's head */
+	uint32		nloads;			/* of the queue's head that are in the target */
 	DbmazzRequest request;
 	uint64		serial;			/* of the request under way */
 	DbmazzBatchView view;
@@ -189,6 +191,8 @@ struct DbmazzShipper
 	uint32		nlanes;
 	uint32		maxlanes;
 	HTAB	   *by_target;
+	Lane	   *undecided[MAX_COMPLETIONS]; /* their loads are prepared */
+	int			nundecided;
 	int			nbusy;
 	int			nfailing;		/* lanes whose last attempt failed */
 	uint64		serial;
@@ -496,8 +500,13 @@ extern bool dbmazz_exactly_is_done(const Lane *lane);
 /* The lane's oldest batch, a TRUNCATE, is done. */
 extern void dbmazz_exactly_truncated(Lane *lane);
 
-/* The load under way is prepared: it is to be committed.  Commits. */
-extern void dbmazz_exactly_decide(DbmazzShipper *s, Lane *lane);
+/*
+ * The load under way is prepared, and is to be committed.  The decisions of all
+ * lanes whose loads are so far are written in one transaction, by the second
+ * function, which is called before anything else is done for the lanes.  Commits.
+ */
+extern void dbmazz_exactly_prepared(DbmazzShipper *s, Lane *lane);
+extern void dbmazz_exactly_decide(DbmazzShipper *s);
 
 /*
  * Where a decision was taken, it is what the lane is busy with: the next request,

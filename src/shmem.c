@@ -102,8 +102,10 @@ pipeline_init(DbmazzPipeline *p)
 	pg_atomic_init_u64(&p->durable_lsn, 0);
 	pg_atomic_init_u64(&p->durable_row_lsn, 0);
 	pg_atomic_init_u64(&p->confirmed_lsn, 0);
-	pg_atomic_init_u64(&p->oldest_time, 0);
 	pg_atomic_init_u32(&p->decoder_waits, 0);
+	pg_atomic_init_u32(&p->ndone, 0);
+	for (int i = 0; i < DBMAZZ_EXTRA_COUNTERS; i++)
+		pg_atomic_init_u32(&p->extra_loads[i], 0);
 	pg_atomic_init_u32(&p->shipper_asleep, 0);
 	pg_atomic_init_u32(&p->healthy, 0);
 	pg_atomic_init_u32(&p->tables_stopped, 0);
@@ -116,6 +118,7 @@ pipeline_init(DbmazzPipeline *p)
 	pg_atomic_init_u32(&p->batch_max_rows, 0);
 	pg_atomic_init_u64(&p->batch_max_bytes, 0);
 	pg_atomic_init_u32(&p->flush_interval_ms, 0);
+	pg_atomic_init_u32(&p->max_loads_per_minute, 0);
 	SpinLockInit(&p->mutex);
 	p->free_head = DBMAZZ_NO_SEGMENT;
 	p->ready_head = DBMAZZ_NO_SEGMENT;
@@ -178,7 +181,6 @@ forget_progress(DbmazzPipeline *p)
 	pg_atomic_write_u64(&p->position, 0);
 	pg_atomic_write_u64(&p->durable_lsn, 0);
 	pg_atomic_write_u64(&p->confirmed_lsn, 0);
-	pg_atomic_write_u64(&p->oldest_time, 0);
 	pg_atomic_write_u64(&p->epoch, 0);
 	pg_atomic_write_u32(&p->group_segments, 0);
 	pg_atomic_write_u64(&p->counters.rows, 0);

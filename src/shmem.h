@@ -60,6 +60,8 @@ typedef struct DbmazzCounters
 	pg_atomic_uint64 retries;
 } DbmazzCounters;
 
+#define DBMAZZ_EXTRA_COUNTERS	64
+
 typedef struct DbmazzPipeline
 {
 	/* --- guarded by the registry lock ------------------------------- */
@@ -97,16 +99,17 @@ typedef struct DbmazzPipeline
 	pg_atomic_uint64 slot_lsn;	/* by the decoder: where a new slot begins */
 	pg_atomic_uint64 decoded_upto;	/* by the decoder, between records */
 	pg_atomic_uint64 decoded_time;	/* commit time of the last transaction */
-	pg_atomic_uint64 position;	/* by the shipper: all of it is in the target */
+	pg_atomic_uint64 position;	/* by the shipper, now and then: all of it is in
+								 * the target; see dbmazz_queue_position_now() */
 	pg_atomic_uint64 durable_lsn;	/* by the shipper: committed in the
 									 * checkpoint; the slot may go there */
 	pg_atomic_uint64 durable_row_lsn;	/* by the shipper, before it raises
 										 * durable_lsn: end of its commit */
 	pg_atomic_uint64 confirmed_lsn; /* by the decoder: where the slot is */
-	pg_atomic_uint64 oldest_time;	/* by the shipper: commit time of the
-									 * oldest change that is not in the
-									 * target, 0 if none */
 	pg_atomic_uint32 decoder_waits; /* wake it when a batch was done */
+	pg_atomic_uint32 ndone;		/* by the shipper: batches that were */
+	pg_atomic_uint32 extra_loads[DBMAZZ_EXTRA_COUNTERS];	/* by the shipper; see
+															 * queue.h */
 	pg_atomic_uint32 shipper_asleep;	/* wake it when a batch was sealed */
 	pg_atomic_uint32 healthy;	/* this life has moved the checkpoint, or
 										 * idled well */
@@ -118,6 +121,7 @@ typedef struct DbmazzPipeline
 	pg_atomic_uint32 batch_max_rows;
 	pg_atomic_uint64 batch_max_bytes;
 	pg_atomic_uint32 flush_interval_ms;
+	pg_atomic_uint32 max_loads_per_minute;
 
 	/* --- guarded by the spinlock; see queue.c ------------------------ */
 	slock_t		mutex;

@@ -19,7 +19,7 @@ dbmazz.starrocks_url = '{url}'
 dbmazz.starrocks_database = '{database}'
 dbmazz.starrocks_user = '{user}'
 dbmazz.starrocks_password = '{password}'
-dbmazz.flush_interval = 200ms
+dbmazz.max_loads_per_minute = 300
 """
 
 

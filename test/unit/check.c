@@ -23,6 +23,7 @@ static const Group groups[] = {
 	{"backoff", test_backoff},
 	{"batch", test_batch},
 	{"body", test_body},
+	{"budget", test_budget},
 	{"bytes", test_bytes},
 	{"csv", test_csv},
 	{"dedup", test_dedup},

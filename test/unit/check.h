@@ -46,6 +46,7 @@ extern void test_audit(void);
 extern void test_backoff(void);
 extern void test_batch(void);
 extern void test_body(void);
+extern void test_budget(void);
 extern void test_bytes(void);
 extern void test_csv(void);
 extern void test_dedup(void);

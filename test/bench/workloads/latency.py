@@ -6,11 +6,7 @@ was there.  Both read the same clock.  A row that arrives before its client has
 been told of the commit has a negative latency.
 """
 
-import glob
-import os
-import statistics
-
-from benchlib import BenchError, dbmazz, narrow, wal
+from benchlib import arrival, dbmazz, narrow, wal
 
 NAME = "latency"
 ORDER = 5
@@ -31,54 +27,6 @@ def teardown(bench):
     narrow.drop(bench.server, TABLE, PUBLICATION)
 
 
-def committed(server, prefix):
-    """{row id: time of the commit's return in ns}, from pgbench's logs."""
-    times = {}
-    for path in glob.glob(os.path.join(server.base, prefix + ".*")):
-        with open(path, encoding="ascii") as file:
-            for line in file:
-                words = line.split()
-                client, number = int(words[0]), int(words[1])
-                when = int(words[4]) * 10**9 + int(words[5]) * 1000
-                times[client, number] = when
-        os.unlink(path)
-    # numbers of transactions begin with 0 or 1, depending on the release
-    first = min(number for _client, number in times)
-    return {client * 100000000 + number - first + 1: when
-            for (client, number), when in times.items()}
-
-
-def percentile(values, percent):
-    return statistics.quantiles(values, n=1000,
-                                method="inclusive")[round(percent * 10) - 1]
-
-
-def summary(values, prefix=""):
-    return {prefix + name: round(value, 4) for name, value in (
-        ("p50_ms", percentile(values, 50)), ("p90_ms", percentile(values, 90)),
-        ("p99_ms", percentile(values, 99)), ("max_ms", max(values)))}
-
-
-def latencies(bench, sent):
-    """Lists of ms: until all of the row's request was there, and until the
-    head of that request was."""
-    loads = bench.blackhole.loads()
-    done, head = [], []
-    begin = min(sent.values()) + WARM_UP_S * 1e9
-    received = dict(bench.blackhole.rows())
-    missing = len(sent.keys() - received.keys())
-    if missing:
-        raise BenchError(f"latency: {missing} of {len(sent)} rows are "
-                         "missing")
-    for key, when in sent.items():
-        if when < begin:
-            continue
-        load = loads[received[key]]
-        done.append((load[6] - when) / 1e6)
-        head.append((load[5] - when) / 1e6)
-    return done, head
-
-
 def once(bench, contender, pipeline, run):
     server, seconds = bench.server, bench.size(10, 3)
     # ids begin again in every run
@@ -95,15 +43,17 @@ def once(bench, contender, pipeline, run):
         pipeline.wait_for(server.end_of_wal())
     written = wal.share(server, begin, server.end_of_wal(),
                         dbmazz.wal_files(server))
-    sent = committed(server, "latency")
-    done, head = latencies(bench, sent)
+    times = arrival.committed(server, "latency")
+    sent = {client * 100000000 + number: when
+            for (client, number), (_script, when) in times.items()}
+    done, head = arrival.latencies(bench, sent, WARM_UP_S)
     bench.blackhole.watch("")
     cpu, memory = watch.cpu(), watch.memory()
     return {
         "workload": NAME, "contender": contender.NAME, "run": run,
         "rows": len(sent), "wall_s": seconds + 1,
         "loads": bench.blackhole.stats()["loads"],
-        **summary(done), **summary(head, "head_"),
+        **arrival.summary(done), **arrival.summary(head, "head_"),
         **{f"own_wal_{name}": value for name, value in written.items()},
         "cpu_s": {role: round(cpu.get(role, 0), 4)
                   for role in contender.ROLES},

@@ -93,6 +93,7 @@ SETTINGS = {
     "dbmazz.batch_max_rows": ["10", "50", "100000"],
     "dbmazz.batch_max_bytes": ["64kB", "8MB"],
     "dbmazz.flush_interval": ["0", "50ms", "500ms"],
+    "dbmazz.max_loads_per_minute": ["0", "60", "600"],
     "dbmazz.max_connections": ["1", "2", "8"],
     "dbmazz.checkpoint_interval": ["10ms", "1s"],
     "dbmazz.starrocks_compression": ["none", "gzip", "zstd", "lz4"],

@@ -33,6 +33,7 @@ SETTINGS = {
     "restart_after_crash": "on",
     "dbmazz.decoder_work_mem": "64kB",
     "dbmazz.flush_interval": "10ms",
+    "dbmazz.max_loads_per_minute": "0",
     "dbmazz.batch_max_rows": "200",
     "dbmazz.checkpoint_interval": "50ms",
     "dbmazz.retry_min_delay": "20ms",

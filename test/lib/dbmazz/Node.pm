@@ -20,8 +20,8 @@ use parent 'PostgreSQL::Test::Cluster';
 use File::Basename qw(dirname);
 use PostgreSQL::Test::Utils ();
 
-# A server with the settings of test/dbmazz.conf, started, with the extension
-# in "postgres".  Options: conf (text added to its configuration), sandbox and
+# A server with the settings of test/dbmazz.conf and those below, started, with the
+# extension in "postgres".  Options: conf (text added to its configuration), sandbox and
 # database (the default destination), extension => 0, start => 0, install_path (of
 # another server than the one that is tested).
 sub start_new
@@ -32,6 +32,9 @@ sub start_new
 	$self->append_conf('postgresql.conf',
 		PostgreSQL::Test::Utils::slurp_file(dirname(__FILE__) . '/../../dbmazz.conf'));
 	$self->append_conf('postgresql.conf', "log_statement = 'ddl'\n");
+
+	# tests say themselves when batches go, and make more loads than a target should get
+	$self->append_conf('postgresql.conf', "dbmazz.flush_interval = 1s\ndbmazz.max_loads_per_minute = 0\n");
 	$self->set_destination($options{sandbox}, $options{database}) if $options{sandbox};
 	$self->append_conf('postgresql.conf', "dbmazz.fast_path = $ENV{DBMAZZ_FAST_PATH}\n") if $ENV{DBMAZZ_FAST_PATH};
 	$self->append_conf('postgresql.conf', $options{conf}) if $options{conf};

@@ -55,6 +55,7 @@ def settings_of(seed, features):
         server["dbmazz.audit_columns"] = "on"
     fast = rng.choice(["on", "verify"])
     pipeline["fast_path"] = fast if "fast_path" in features else "off"
+    pipeline["max_loads_per_minute"] = rng.choice(["0", "600"])
     return server, pipeline
 
 

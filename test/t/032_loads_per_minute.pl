@@ -56,8 +56,10 @@ sub waits
 sub begin_anew
 {
 	my (@settings) = @_;
-	restart_stream($node, sub { alter(join ',', @settings) if @settings });
-	$target->clear_loads;
+	restart_stream($node, sub {
+		alter(join ',', @settings) if @settings;
+		$target->clear_loads;
+	});
 	return;
 }
 

@@ -12,7 +12,7 @@ import time
 
 from benchlib import BenchError, dbmazz, wal, walsender
 from benchlib import report as tables
-from workloads.latency import summary
+from benchlib.arrival import summary
 
 NAME = "pgbench"
 ORDER = 7

@@ -124,8 +124,8 @@ dbmazz_decoder_confirm(void *arg)
 }
 
 /*
- * What there is to do besides decoding; 'at_rest' if that has to wait.  Returns the milliseconds until it is to
- * be done again, or -1.
+ * What there is to do besides decoding; 'at_rest' if that waits for WAL.  Returns
+ * the milliseconds until it is to be done again, or -1.
  */
 static long
 do_duties(bool at_rest)

@@ -18,7 +18,7 @@ LARGE = "bench_lanes_large"
 SCHEMAS = [narrow.schema(LARGE).replace("id:", "large_id:", 1)] + [
     f"bench_lane_{i}=id:BIGINT:key,note:STRING" for i in range(TABLES)]
 SETTINGS = {"flush_interval": "0", "pipeline_buffer_size": "64MB"}
-CONTENDERS = ["http", "http_once"]
+CONTENDERS = ["http"]
 # loads a minute: none, and the default
 LIMITS = ["0", "60"]
 
@@ -116,11 +116,9 @@ def measure(bench, contenders):
     first_id = 0
     for contender in contenders:
         for limit in LIMITS:
-            settings = {**SETTINGS, "max_loads_per_minute": limit}
-            if contender.NAME == "http_once":
-                settings["delivery"] = "exactly_once"
-            pipeline = dbmazz.Pipeline(server, "bench_lanes", PUBLICATION,
-                                       "starrocks", settings)
+            pipeline = dbmazz.Pipeline(
+                server, "bench_lanes", PUBLICATION, "starrocks",
+                {**SETTINGS, "max_loads_per_minute": limit})
             pipeline.start()
             for run in range(1, bench.runs + 1):
                 first_id += 10**11

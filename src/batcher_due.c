@@ -180,15 +180,22 @@ static void
 recall_late(DbmazzBatcher *b)
 {
 	DbmazzDue  *due = &b->due;
-	uint32		ndone = pg_atomic_read_u32(&b->p->ndone);
+	uint32		ndone;
 	dlist_mutable_iter iter;
 
-	if (dlist_is_empty(&due->late) ||
-		(ndone == due->ndone && !due->look_again))
+	if (dlist_is_empty(&due->late))
+		return;
+
+	/*
+	 * Before the look, and at each: a batch may have been counted the last time
+	 * already, and its wake-up have taken away what was asked for then.
+	 */
+	pg_atomic_exchange_u32(&b->p->decoder_waits, 1);
+	ndone = pg_atomic_read_u32(&b->p->ndone);
+	if (ndone == due->ndone && !due->look_again)
 		return;
 	due->ndone = ndone;
 	due->look_again = false;
-	pg_atomic_exchange_u32(&b->p->decoder_waits, 1);
 	dlist_foreach_modify(iter, &due->late)
 	{
 		DbmazzOpenBatch *ob = dlist_container(DbmazzOpenBatch, late_node,

@@ -59,17 +59,21 @@ dbmazz_due_init(DbmazzBatcher *b)
 
 /* ---- the budget ------------------------------------------------------------- */
 
-/* Loads that the table's batches took beyond the first of each. */
+/*
+ * Loads that the table's batches took beyond the first of each.  When they were is
+ * not known; of a table that had no rows for a minute they are too old to matter,
+ * or another table's.
+ */
 static void
 take_extra(DbmazzBatcher *b, DbmazzRelation *rel, int64 now)
 {
 	uint32		n = pg_atomic_read_u32(dbmazz_queue_extra_loads(b->p,
 																rel->relid));
 
-	if (rel->has_budget)
+	if (rel->extra_at > 0 && now - rel->extra_at < DBMAZZ_BUDGET_MINUTE)
 		dbmazz_budget_take(&rel->budget, b->due.per_minute,
 						   n - rel->extra_loads, now);
-	rel->has_budget = true;
+	rel->extra_at = now;
 	rel->extra_loads = n;
 }
 
@@ -87,7 +91,7 @@ dbmazz_due_time(const DbmazzBatcher *b, const DbmazzOpenBatch *ob,
 				const DbmazzBudget *budget)
 {
 	return Max(ob->opened_us + b->due.interval_us,
-			   dbmazz_budget_next(budget, b->due.per_minute));
+			   dbmazz_budget_due(budget, b->due.per_minute, ob->opened_us));
 }
 
 /* ---- batches that are open -------------------------------------------------- */

@@ -66,8 +66,8 @@ typedef struct DbmazzRelation
 	int			nopen;
 	DbmazzBudget budget;		/* of loads, */
 	uint32		extra_loads;	/* which is charged up to here for those that are
-								 * counted there; valid if has_budget */
-	bool		has_budget;
+								 * counted there, */
+	int64		extra_at;		/* when that was looked at; 0: never */
 	struct HTAB *keys;			/* key hash → column set, while nopen > 1 */
 } DbmazzRelation;
 

@@ -41,6 +41,22 @@ dbmazz_budget_next(const DbmazzBudget *budget, uint32_t per_minute)
 	return budget->full_at - (kept - 1) * (DBMAZZ_BUDGET_MINUTE / per_minute);
 }
 
+/*
+ * The time from which on rows that have waited since 'since' may go.  Loads that are
+ * charged while they wait put them off by a minute at most: else rows could wait
+ * for as long as others of the table, or who shares its counter, come without a
+ * token.
+ */
+static inline int64_t
+dbmazz_budget_due(const DbmazzBudget *budget, uint32_t per_minute,
+				  int64_t since)
+{
+	int64_t		next = dbmazz_budget_next(budget, per_minute);
+	int64_t		latest = since + DBMAZZ_BUDGET_MINUTE;
+
+	return next < latest ? next : latest;
+}
+
 /* Take tokens for 'nloads' loads, whether they are there or not. */
 static inline void
 dbmazz_budget_take(DbmazzBudget *budget, uint32_t per_minute, uint32_t nloads,

@@ -101,6 +101,26 @@ limits_may_change(void)
 	CHECK(dbmazz_budget_next(&budget, 600) <= BEGIN + 60 * SECOND);
 }
 
+static void
+rows_wait_a_minute_at_most(void)
+{
+	DbmazzBudget budget = {0};
+	int64_t		now;
+
+	/* loads that cannot wait come all the time */
+	for (now = BEGIN; now < BEGIN + 600 * SECOND; now += SECOND / 2)
+		dbmazz_budget_take(&budget, 60, 1, now);
+	CHECK(dbmazz_budget_next(&budget, 60) > BEGIN + 600 * SECOND);
+	CHECK_INT(dbmazz_budget_due(&budget, 60, BEGIN), BEGIN + 60 * SECOND);
+	CHECK(dbmazz_budget_due(&budget, 0, BEGIN) < BEGIN);
+
+	/* what came before them does not shorten that of one load a minute */
+	budget.full_at = 0;
+	dbmazz_budget_take(&budget, 1, 1, BEGIN);
+	CHECK_INT(dbmazz_budget_due(&budget, 1, BEGIN + SECOND),
+			  BEGIN + 60 * SECOND);
+}
+
 void
 test_budget(void)
 {
@@ -108,4 +128,5 @@ test_budget(void)
 	RUN(a_commit_now_and_then_does_not_wait);
 	RUN(debts_end_in_a_minute);
 	RUN(limits_may_change);
+	RUN(rows_wait_a_minute_at_most);
 }

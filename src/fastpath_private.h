@@ -46,7 +46,7 @@ typedef struct DbmazzFastElement
 	char		align;
 } DbmazzFastElement;
 
-/* A label of an enum that has been seen; forgotten with the column. */
+/* The first label of an enum that was seen for a place; forgotten with the column. */
 #define DBMAZZ_FAST_NLABELS	16
 
 typedef struct DbmazzFastLabel

@@ -311,7 +311,11 @@ put_jsonb(Datum datum, DbmazzValue *value)
 	return result == DBMAZZ_JSONB_WRITTEN;
 }
 
-/* A value that has no label is an error of the server's function. */
+/*
+ * A value that has no label is an error of the server's function.  A label that is
+ * kept stays where it is, for the old row of the same change may be using it; so
+ * another one that belongs there is not kept.
+ */
 static void
 take_label(DbmazzFastColumn *column, Datum datum, DbmazzValue *value)
 {
@@ -320,6 +324,11 @@ take_label(DbmazzFastColumn *column, Datum datum, DbmazzValue *value)
 
 	if (label->value != oid)
 	{
+		if (OidIsValid(label->value))
+		{
+			take_output(OutputFunctionCall(column->call, datum), value);
+			return;
+		}
 		dbmazz_texts_need(column->needed, ENUMOID, oid);
 		namestrcpy(&label->name, OutputFunctionCall(column->call, datum));
 		label->len = strlen(NameStr(label->name));

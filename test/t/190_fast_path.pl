@@ -10,7 +10,7 @@ use Test::More;
 use dbmazz::Load qw(break_at clear_breaks wait_until);
 use dbmazz::Stream;
 
-my @tables = qw(items whole narrow typed edges);
+my @tables = qw(items whole narrow typed edges labels);
 
 my ($node, $target) = start_stream(
 	sql => <<~'SQL',
@@ -31,6 +31,13 @@ my ($node, $target) = start_stream(
 			f4a float4[], f8a float8[], na numeric[], bla bool[], ta text[], va varchar(40)[], ca char(8)[], da date[],
 			tia time[], tsa timestamp[], tza timestamptz[], ua uuid[], bya bytea[], ja json[], jba jsonb[], ma mood[],
 			pa price[], pra pair[]);
+
+		-- more labels than the fast path keeps
+		DO $$ BEGIN
+			EXECUTE (SELECT format('CREATE TYPE many AS ENUM (%s)', string_agg(quote_literal('label ' || g), ', ' ORDER BY g))
+				FROM generate_series(1, 64) g);
+		END $$;
+		CREATE TABLE labels (m many PRIMARY KEY, n int);
 
 		-- any value of the type, with a bias to small ones
 		CREATE FUNCTION item(i int) RETURNS items LANGUAGE sql AS $$
@@ -102,6 +109,10 @@ sub change_values
 		UPDATE whole SET i2 = 1, s = NULL WHERE id % 3 = 0;
 		UPDATE whole SET id = id + 100000 WHERE id % 50 = 0;
 		DELETE FROM whole WHERE id % 7 = 0;
+		DELETE FROM labels;
+		INSERT INTO labels SELECT m, 1 FROM unnest((enum_range(NULL::many))[1:16]) m;
+		UPDATE labels SET m = (enum_range(NULL::many))[16 + array_position(enum_range(NULL::many), m)];
+		UPDATE labels SET m = (enum_range(NULL::many))[32 + array_position(enum_range(NULL::many), m)];
 		SQL
 	return;
 }
@@ -185,7 +196,7 @@ sub change_edges
 }
 
 # what has no one form on both sides is compared by the oracle
-my @compared = qw(items whole edges);
+my @compared = qw(items whole edges labels);
 
 change_values();
 change_edges();
@@ -198,6 +209,7 @@ for my $table (@compared)
 {
 	is($target->sql("SELECT count(*) FROM $table", 'shop'), query($node, "SELECT count(*) FROM $table"), "rows of $table");
 }
+same_rows($node, $target, 'labels');
 
 # ---- DDL ----------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@
 #include "fastpath_private.h"
 #include "utils/array.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 
 /* More than what is around an element: a separator, two quotes, a bracket. */
 #define AROUND			8
@@ -97,13 +98,16 @@ needs_quotes(const char *text, Size len, Size *nescapes)
 		(len == 4 && pg_strncasecmp(text, "NULL", 4) == 0);
 }
 
-/* Where 'n' bytes have room; an array that is too large as text is an error. */
+/*
+ * Where 'n' bytes have room; an array that is too large as text is an error.  That
+ * doubling would be too large is none: the server's function takes what it needs.
+ */
 static inline char *
 reserve(Out *out, Size n)
 {
 	if (unlikely(out->room - out->len < n))
 	{
-		out->room = 2 * out->room + n;
+		out->room = Max(out->len + n, Min(2 * out->room, MaxAllocSize));
 		out->data = repalloc(out->data, out->room);
 	}
 	return out->data + out->len;
@@ -184,7 +188,7 @@ dbmazz_arrays_value(const DbmazzFastElement *element, Datum datum,
 	if (ARR_NDIM(array) != 1 || ARR_LBOUND(array)[0] != 1)
 		return false;
 	out.len = 0;
-	out.room = VARSIZE(array) + FIRST_ROOM;
+	out.room = Min(VARSIZE(array) + FIRST_ROOM, MaxAllocSize);
 	out.data = palloc(out.room);
 	for (int i = 0; i < n; i++)
 	{

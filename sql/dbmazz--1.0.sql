@@ -27,7 +27,9 @@ END $$;
 
 /*
  * What others have made there while they could is still theirs.  Who owns an object
- * is not in pg_shdepend where it is the superuser of initdb.
+ * is not in pg_shdepend where it is the superuser of initdb.  An operator of theirs
+ * must not be a better match than the server's until we know that there is none: the
+ * schema is in the search path here.  So both sides are of one type.
  */
 DO $$
 DECLARE
@@ -40,7 +42,7 @@ BEGIN
 			AND s.dbid = (SELECT b.oid FROM pg_catalog.pg_database b
 						  WHERE b.datname = pg_catalog.current_database())
 		JOIN pg_catalog.pg_roles r ON r.oid = s.refobjid
-	WHERE d.refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass AND NOT r.rolsuper
+	WHERE d.refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass::pg_catalog.oid AND NOT r.rolsuper
 	ORDER BY 1 LIMIT 1;
 	IF FOUND THEN
 		RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',

@@ -33,6 +33,13 @@ CREATE TABLE dbmazz.pipeline (id int);
 ALTER TABLE dbmazz.pipeline OWNER TO regress_dbmazz_other;
 CREATE EXTENSION dbmazz;
 DROP TABLE dbmazz.pipeline;
+CREATE FUNCTION dbmazz.taken(oid, regclass) RETURNS bool LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''an operator of others was called''; END';
+CREATE OPERATOR dbmazz.= (LEFTARG = oid, RIGHTARG = regclass, FUNCTION = dbmazz.taken);
+ALTER FUNCTION dbmazz.taken(oid, regclass) OWNER TO regress_dbmazz_other;
+ALTER OPERATOR dbmazz.= (oid, regclass) OWNER TO regress_dbmazz_other;
+CREATE EXTENSION dbmazz;
+DROP OPERATOR dbmazz.= (oid, regclass);
+DROP FUNCTION dbmazz.taken(oid, regclass);
 CREATE FUNCTION dbmazz.of_mine() RETURNS void LANGUAGE sql AS '';
 \set SHOW_CONTEXT errors
 

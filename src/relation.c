@@ -354,13 +354,17 @@ find_position(DbmazzRelations *r, DbmazzRelation *rel)
 /*
  * Is another table in the place of this one?  That it cannot be seen is not
  * enough: a transaction that began before the table was made does not see it
- * either.  But where its name belongs to another one, it was dropped.
+ * either, and its table may have had the name before (the schema was renamed).
+ * So it must have been there at the change at 'lsn', as in relation_gone.c, or
+ * have been dropped by the transaction that is decoded.
  */
 static bool
-was_dropped(const DbmazzRelation *rel, const DbmazzRelation *successor)
+was_dropped(const DbmazzRelation *rel, const DbmazzRelation *successor,
+			XLogRecPtr lsn)
 {
 	return strcmp(rel->schema, successor->schema) == 0 &&
 		strcmp(rel->table, successor->table) == 0 &&
+		(rel->seen_lsn < lsn || rel->seen_lsn == successor->seen_lsn) &&
 		!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(rel->relid));
 }
 
@@ -369,7 +373,7 @@ was_dropped(const DbmazzRelation *rel, const DbmazzRelation *successor)
  * and forget it, for some tables are made anew every minute.
  */
 static void
-seal_namesakes(DbmazzRelations *r, DbmazzRelation *rel,
+seal_namesakes(DbmazzRelations *r, DbmazzRelation *rel, XLogRecPtr lsn,
 			   DbmazzRelationFn before_replace, void *arg)
 {
 	DbmazzRelation *other = dbmazz_relation_of_target(r, rel->target, NULL);
@@ -382,7 +386,7 @@ seal_namesakes(DbmazzRelations *r, DbmazzRelation *rel,
 		if (other != rel)
 		{
 			before_replace(arg, other);
-			if (was_dropped(other, rel))
+			if (was_dropped(other, rel, lsn))
 				dbmazz_relation_forget(r, other);
 		}
 		other = next;
@@ -502,7 +506,7 @@ dbmazz_relations_update(DbmazzRelations *relations, const DbmazzParser *parser,
 		rel->has_skipped = dbmazz_relation_has_skipped(relations, rel);
 		if (!rel->stopped)
 			find_position(relations, rel);
-		seal_namesakes(relations, rel, before_replace, arg);
+		seal_namesakes(relations, rel, lsn, before_replace, arg);
 	}
 	rel->seen_lsn = final_lsn;
 	MemoryContextSwitchTo(old);

@@ -65,16 +65,20 @@ dbmazz_relation_forget_dropped(DbmazzRelations *r, XLogRecPtr lsn)
 		slist_node *node = slist_pop_head_node(&r->suspects);
 		DbmazzRelation *rel = slist_container(DbmazzRelation, suspect, node);
 
-		rel->is_suspect = false;
-		if (SearchSysCacheExists1(RELOID, ObjectIdGetDatum(rel->relid)) ||
-			rel->is_suspect)
-			continue;
-		if (rel->nopen == 0 && rel->seen_lsn < lsn)
+		/* no look at what is newer: a cache would keep that it is not there yet */
+		if (rel->seen_lsn < lsn)
 		{
-			dbmazz_relation_forget(r, rel);
-			continue;
+			rel->is_suspect = false;
+			if (SearchSysCacheExists1(RELOID, ObjectIdGetDatum(rel->relid)) ||
+				rel->is_suspect)
+				continue;
+			if (rel->nopen == 0)
+			{
+				dbmazz_relation_forget(r, rel);
+				continue;
+			}
+			rel->is_suspect = true;
 		}
-		rel->is_suspect = true;
 		slist_push_head(&later, &rel->suspect);
 	}
 	r->suspects = later;

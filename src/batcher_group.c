@@ -137,13 +137,11 @@ dbmazz_group_make_room(DbmazzBatcher *b, const DbmazzRelation *rel,
 static bool
 is_full(DbmazzBatcher *b)
 {
-	uint32		most = pg_atomic_read_u32(&b->p->group_segments);
+	uint32		limit = pg_atomic_read_u32(&b->p->group_segments);
+	uint32		most = b->p->nsegments / GROUP_SHARE;
 	uint32		nsegments = 0;
 	bool		result = false;
 	dlist_iter	iter;
-
-	if (most == 0 || most > b->p->nsegments / GROUP_SHARE)
-		most = b->p->nsegments / GROUP_SHARE;
 
 	dlist_foreach(iter, &b->open)
 	{
@@ -157,7 +155,9 @@ is_full(DbmazzBatcher *b)
 	/* what an earlier life may have sent goes as one group, if it fits */
 	if (pg_atomic_read_u64(&b->p->decoded_upto) <=
 		pg_atomic_read_u64(&b->p->group_lsn))
-		result = false;
+		return nsegments >= most;
+	if (limit > 0)
+		most = Min(most, limit);
 	return result || nsegments >= most;
 }
 

@@ -93,6 +93,8 @@ set_call(DbmazzSrJob *job, const char *call, DbmazzSrStep step)
 static void
 begin(DbmazzSrJob *job)
 {
+	/* the server's time limit, which begins later, is reached later, too */
+	job->began_ms = dbmazz_http_now_ms();
 	set_call(job, "begin", DBMAZZ_SR_STEP_GROUP_BEGIN);
 	dbmazz_sr_call(job, "POST", MAX_ANSWER);
 }
@@ -127,7 +129,6 @@ dbmazz_sr_group_step(DbmazzSrJob *job)
 	{
 		job->leader = job->where;
 		job->is_open = true;
-		job->began_ms = dbmazz_http_now_ms();
 		send_part(job);
 	}
 	else if (job->step == DBMAZZ_SR_STEP_GROUP_COMMIT)

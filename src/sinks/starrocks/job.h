@@ -127,7 +127,7 @@ struct DbmazzSrJob
 	DbmazzSrPlan **plans;		/* of all parts */
 	DbmazzUrl	leader;			/* the frontend that has the transaction */
 	bool		is_open;		/* it has begun and has not come to its end */
-	int64_t		began_ms;		/* when it did; 0: it has not */
+	int64_t		began_ms;		/* when it was asked to begin */
 	bool		is_rolled_back; /* it was asked to; then the job ends with 'kept' */
 	DbmazzCompletion kept;
 

@@ -84,7 +84,7 @@ dbmazz_sr_finish(DbmazzSrJob *job, DbmazzOutcome outcome)
 
 	if (dbmazz_sr_group_rolls_back(job, &outcome))
 		return;
-	job->completion.is_late = job->began_ms != 0 &&
+	job->completion.is_late = job->is_open &&
 		dbmazz_http_now_ms() - job->began_ms >= job->config->load_timeout_ms;
 	dbmazz_sr_call_end(job);
 	dbmazz_sr_port_end(job);

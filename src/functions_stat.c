@@ -28,7 +28,7 @@
 #define STAT_COLUMNS		22
 
 #define WAIT_FIRST_STEP_MS	2
-#define WAIT_LAST_STEP_MS	100
+#define WAIT_LAST_STEP_MS	20
 #define WAIT_NUDGE_MS		1000	/* no progress: write a record once */
 
 PG_FUNCTION_INFO_V1(dbmazz_stat_get_pipelines);

@@ -10,6 +10,8 @@
  */
 #include "core/bytes.h"
 
+#include "core/vectors.h"
+
 /* Arbitrary odd numbers with as many ones as zeros. */
 #define HASH_A	UINT64_C(0x6A0CD1BF968F8991)
 #define HASH_B	UINT64_C(0xCD652F6E9881684F)
@@ -36,24 +38,6 @@ fold(uint64_t a, uint64_t b)
 #endif
 }
 
-static inline uint64_t
-word8(const char *p)
-{
-	uint64_t	v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static inline uint64_t
-word4(const char *p)
-{
-	uint32_t	v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
 uint64_t
 dbmazz_hash(const char *data, size_t len, uint64_t seed)
 {
@@ -64,7 +48,7 @@ dbmazz_hash(const char *data, size_t len, uint64_t seed)
 	seed = fold(seed ^ HASH_A, (uint64_t) len ^ HASH_B);
 	while (left > 16)
 	{
-		seed = fold(word8(data) ^ HASH_A, word8(data + 8) ^ seed);
+		seed = fold(dbmazz_load64(data) ^ HASH_A, dbmazz_load64(data + 8) ^ seed);
 		data += 16;
 		left -= 16;
 	}
@@ -72,13 +56,13 @@ dbmazz_hash(const char *data, size_t len, uint64_t seed)
 	/* The rest as two words, which overlap where it is short. */
 	if (left >= 8)
 	{
-		a = word8(data);
-		b = word8(data + left - 8);
+		a = dbmazz_load64(data);
+		b = dbmazz_load64(data + left - 8);
 	}
 	else if (left >= 4)
 	{
-		a = word4(data);
-		b = word4(data + left - 4);
+		a = dbmazz_load32(data);
+		b = dbmazz_load32(data + left - 4);
 	}
 	else if (left > 0)
 	{

@@ -196,3 +196,9 @@ class Watch:
                 peak = peaks.setdefault(role, {})
                 peak[name] = max(value, peak.get(name, 0))
         return peaks
+
+    def usage(self, roles):
+        """What a measurement says of these: "cpu_s" and "peak_rss_mb"."""
+        cpu, memory = self.cpu(), self.memory()
+        return {"cpu_s": {role: round(cpu.get(role, 0), 4) for role in roles},
+                "peak_rss_mb": {role: memory.get(role, {}) for role in roles}}

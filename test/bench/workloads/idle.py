@@ -39,13 +39,10 @@ def measure(bench, contenders):
         with bench.watch() as watch:
             time.sleep(seconds)
         written = wal_position(server) - wal
-        cpu, memory = watch.cpu(), watch.memory()
-        ours = ("decoder", "shipper", "launcher")
         result = {
             "workload": NAME, "contender": contender.NAME, "run": 1,
             "rows": 0, "wall_s": seconds, "wal_bytes": written,
-            "cpu_s": {role: round(cpu.get(role, 0), 4) for role in ours},
-            "peak_rss_mb": {role: memory.get(role, {}) for role in ours},
+            **watch.usage(("decoder", "shipper", "launcher")),
         }
         results.append(result)
         print(f"  {seconds} s: cpu {result['cpu_s']}, {written} bytes of WAL",

@@ -95,17 +95,14 @@ def once(bench, contender, pipeline, limit, run, first_id):
     nlarge = sum(script == 1 for script, _when in times.values())
     done, _head = arrival.latencies(bench, sent, SECONDS_OF_WARM_UP)
     bench.blackhole.watch("")
-    stats, cpu, memory = bench.blackhole.stats(), watch.cpu(), watch.memory()
+    stats = bench.blackhole.stats()
     return {
         "workload": NAME, "contender": f"{contender.NAME}/{limit}",
         "run": run, "rows": len(sent) + nlarge * LARGE_ROWS,
         "wall_s": seconds, "loads": stats["loads"],
         "loads_per_s": round(stats["loads"] / seconds, 1),
         **arrival.summary(done),
-        "cpu_s": {role: round(cpu.get(role, 0), 4)
-                  for role in contender.ROLES},
-        "peak_rss_mb": {role: memory.get(role, {})
-                        for role in contender.ROLES},
+        **watch.usage(contender.ROLES),
     }
 
 

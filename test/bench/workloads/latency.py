@@ -48,17 +48,13 @@ def once(bench, contender, pipeline, run):
             for (client, number), (_script, when) in times.items()}
     done, head = arrival.latencies(bench, sent, WARM_UP_S)
     bench.blackhole.watch("")
-    cpu, memory = watch.cpu(), watch.memory()
     return {
         "workload": NAME, "contender": contender.NAME, "run": run,
         "rows": len(sent), "wall_s": seconds + 1,
         "loads": bench.blackhole.stats()["loads"],
         **arrival.summary(done), **arrival.summary(head, "head_"),
         **{f"own_wal_{name}": value for name, value in written.items()},
-        "cpu_s": {role: round(cpu.get(role, 0), 4)
-                  for role in contender.ROLES},
-        "peak_rss_mb": {role: memory.get(role, {})
-                        for role in contender.ROLES},
+        **watch.usage(contender.ROLES),
     }
 
 

@@ -108,6 +108,9 @@ class Journal:
             is_new = message.char() == "N"  # K and O are the old row
             row = message.row()
             key = tuple(row[i] for i in positions)
+            if is_new and old:
+                # a key out of line that did not change is told with the old row only
+                key = tuple(was if value is None else value for value, was in zip(key, old))
             old, new = (old, key) if is_new else (key, new)
         last, op = self.last[relation], _CHANGES[kind]
         if old and new and old != new:

@@ -374,8 +374,11 @@ class Maker:
             table.columns.append(column)
 
     def add_references(self, tables):
-        """For TRUNCATE with CASCADE; the columns are NULL, so that changes are as free as before."""
-        parent = next((t for t in tables if len(t.keys) == 1 and t.partition is None), tables[-1])
+        """For TRUNCATE with CASCADE; the columns are NULL, so that changes are as free as before.
+
+        The server refuses foreign keys that are arrays of varchar."""
+        parent = next((t for t in tables if len(t.keys) == 1 and t.partition is None
+                       and not t.keys[0].type.sql.endswith("[]")), tables[-1])
         for table in tables[tables.index(parent) + 1:]:
             if self.on("truncate", 0.5):
                 table.parent = parent

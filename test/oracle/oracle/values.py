@@ -308,7 +308,7 @@ def basic():
 
 
 def array_of(element):
-    """One and more dimensions, own lower bounds, NULL, empty."""
+    """One and more dimensions, own lower bounds, NULL, empty.  Arrays of domains over it have its delimiter, too."""
     between = element.delimiter
 
     def items(rng, count):
@@ -329,7 +329,7 @@ def array_of(element):
     key = None
     if element.key and element.hashable:
         key = lambda i: "{" + texts.quote_item(element.key(i)) + "}"
-    return Type(element.sql + "[]", make, key=key, keys=element.keys, hashable=element.hashable)
+    return Type(element.sql + "[]", make, key=key, keys=element.keys, hashable=element.hashable, delimiter=between)
 
 
 def composite(sql, members):

@@ -1,6 +1,7 @@
 /*
  * compat.h
- *		All that differs between the servers 15 to 18, in one place.
+ *		All that differs between the servers 15 to 18, and between C libraries, in
+ *		one place.
  *
  * NOTES
  *	  Wrappers have the newest server's signature and the suffix _compat.
@@ -8,6 +9,10 @@
  */
 #ifndef DBMAZZ_COMPAT_H
 #define DBMAZZ_COMPAT_H
+
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include "access/xlog.h"
 #include "access/xlogreader.h"
@@ -259,6 +264,22 @@ dbmazz_reorder_keep_blocks_compat(ReorderBuffer *rb, ReorderBufferTXN *txn)
 	(void) ReorderBufferGetChange(rb);
 	if (GetMemoryChunkSpace(txn) == piece)
 		(void) MemoryContextAlloc(rb->txn_context, sizeof(*txn));
+#endif
+}
+
+/*
+ * With each transaction the reorder buffer gives back what it held, and glibc then
+ * gives the end of the heap back to the kernel from 128 kB on: to have it cleared
+ * and mapped anew for the next transaction was a tenth of what decoding cost.  So
+ * this process keeps up to 16 MB.  These are the values that glibc comes to by itself
+ * when a block of 8 MB (reorderbuffer.c has such) was freed; see mallopt(3).
+ */
+static inline void
+dbmazz_keep_memory_compat(void)
+{
+#ifdef __GLIBC__
+	(void) mallopt(M_MMAP_THRESHOLD, 8 * 1024 * 1024);
+	(void) mallopt(M_TRIM_THRESHOLD, 16 * 1024 * 1024);
 #endif
 }
 

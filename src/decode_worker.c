@@ -168,6 +168,7 @@ decode(DbmazzPipeline *p, const DbmazzWorkerArg *arg)
 	uint32		wait_event = dbmazz_wait_event_compat("DbmazzDecoderSpace");
 	bool		made_slot = false;
 
+	dbmazz_keep_memory_compat();
 	row = dbmazz_worker_load(p, arg->id, TopMemoryContext);
 	dbmazz_worker_apply(p, row);
 	check_fit(p, row);

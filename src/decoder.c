@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "access/xlog.h"
+#include "access/xlog_internal.h"
 #include "access/xlogreader.h"
 #include "access/xlogutils.h"
 #include "compat.h"
@@ -40,6 +41,7 @@
 #define TICK_CHANGES	1024	/* or changes */
 #define HEALTHY_MS		10000
 #define STANDBY_WORD_MS	60000	/* between words on standbys that are missing */
+#define AHEAD_BYTES		(16 * XLOG_BLCKSZ)	/* read at once from a backlog */
 
 /* The session; callbacks of the WAL reader get no better place for it. */
 static struct
@@ -57,6 +59,14 @@ static struct
 	TimestampTz began;
 	XLogRecPtr	ticked_at;		/* where we were at the last tick */
 }			session;
+
+/* Whole pages of WAL that were read at once, all of the segment read last. */
+static struct
+{
+	char	   *data;
+	XLogRecPtr	from;
+	XLogRecPtr	upto;
+}			ahead;
 
 /*
  * Where decoding may go: with a failover slot not beyond what the standbys have,
@@ -177,6 +187,41 @@ wait_for_wal(XLogRecPtr wanted)
 }
 
 /*
+ * Read 'count' bytes of a page, of which WAL up to 'upto' may be read.  From a
+ * backlog come many pages at once, as a call of the kernel for each is a part of
+ * what decoding costs; WAL that was flushed does not change.  Never those of the
+ * next segment: the reader takes the file that is open for that of its page.
+ */
+static void
+read_wal(XLogReaderState *state, XLogRecPtr page, int count, XLogRecPtr upto,
+		 TimeLineID tli, char *buffer)
+{
+	XLogRecPtr	end = page - XLogSegmentOffset(page, wal_segment_size) +
+		wal_segment_size;
+	Size		size = Min(Min(upto, end) - page, AHEAD_BYTES);
+	WALReadError errinfo;
+	char	   *to = buffer;
+
+	size -= size % XLOG_BLCKSZ;
+	ahead.from = ahead.upto = InvalidXLogRecPtr;
+	if (size > XLOG_BLCKSZ)
+	{
+		if (ahead.data == NULL)
+			ahead.data = MemoryContextAlloc(TopMemoryContext, AHEAD_BYTES);
+		to = ahead.data;
+	}
+	else
+		size = count;
+	if (!WALRead(state, to, page, size, tli, &errinfo))
+		WALReadRaiseError(&errinfo);
+	if (to == buffer)
+		return;
+	ahead.from = page;
+	ahead.upto = page + size;
+	memcpy(buffer, to, count);
+}
+
+/*
  * page_read of the WAL reader: like read_local_xlog_page(), but it waits on the
  * latch and does our duties meanwhile.
  */
@@ -187,9 +232,13 @@ page_read(XLogReaderState *state, XLogRecPtr page, int len,
 	XLogRecPtr	wanted = page + len;
 	XLogRecPtr	upto;
 	TimeLineID	tli;
-	WALReadError errinfo;
 	int			count;
 
+	if (page >= ahead.from && page < ahead.upto)
+	{
+		memcpy(buffer, ahead.data + (page - ahead.from), XLOG_BLCKSZ);
+		return XLOG_BLCKSZ;
+	}
 	for (;;)
 	{
 		upto = readable_upto(&tli);
@@ -211,8 +260,7 @@ page_read(XLogReaderState *state, XLogRecPtr page, int len,
 		return -1;
 	else
 		count = (int) (upto - page);
-	if (!WALRead(state, buffer, page, count, tli, &errinfo))
-		WALReadRaiseError(&errinfo);
+	read_wal(state, page, count, upto, tli, buffer);
 	return count;
 }
 

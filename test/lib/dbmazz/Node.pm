@@ -23,12 +23,12 @@ use PostgreSQL::Test::Utils ();
 # A server with the settings of test/dbmazz.conf and those below, started, with the
 # extension in "postgres".  Options: conf (text added to its configuration), sandbox and
 # database (the default destination), extension => 0, start => 0, install_path (of
-# another server than the one that is tested).
+# another server than the one that is tested), initdb (more of its arguments).
 sub start_new
 {
 	my ($class, $name, %options) = @_;
 	my $self = $class->new($name, install_path => $options{install_path});
-	$self->init(allows_streaming => 'logical', extra => [ '-E', 'UTF8', '--locale=C' ]);
+	$self->init(allows_streaming => 'logical', extra => [ '-E', 'UTF8', '--locale=C', @{ $options{initdb} // [] } ]);
 	$self->append_conf('postgresql.conf',
 		PostgreSQL::Test::Utils::slurp_file(dirname(__FILE__) . '/../../dbmazz.conf'));
 	$self->append_conf('postgresql.conf', "log_statement = 'ddl'\n");

@@ -30,14 +30,14 @@ our @EXPORT = qw(start_stream create_pipeline arrived same_rows restart_stream
 # Start all that is needed; returns the server and the sandbox.  Options: sql
 # (makes the tables), tables (their targets are made), publication (what is
 # published, default the tables), with (options of the publication), settings (of
-# the pipeline), conf (of the server), sandbox (arguments), run => 0.
+# the pipeline), conf and initdb (of the server), sandbox (arguments), run => 0.
 sub start_stream
 {
 	my (%options) = @_;
 	my $target = dbmazz::Sandbox->new(args => $options{sandbox} // []);
 	my $node = dbmazz::Node->start_new('main', sandbox => $target, database => 'shop',
 		conf => "dbmazz.checkpoint_interval = 100\ndbmazz.retry_max_delay = 500\n"
-		  . ($options{conf} // ''));
+		  . ($options{conf} // ''), initdb => $options{initdb});
 	my @tables = @{ $options{tables} // [] };
 
 	$target->sql('CREATE DATABASE shop');

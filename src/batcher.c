@@ -140,7 +140,8 @@ static void
 close_batch(DbmazzBatcher *b, DbmazzOpenBatch *ob)
 {
 	dlist_delete(&ob->node);
-	dbmazz_due_remove(b, ob);
+	if (!b->group.is_on)
+		dbmazz_due_remove(b, ob);
 	ob->set->open = NULL;
 	ob->rel->nopen--;
 	dbmazz_batcher_forget_keys(ob->rel);
@@ -189,7 +190,8 @@ dbmazz_batcher_seal(DbmazzBatcher *b, DbmazzOpenBatch *ob)
 		return;
 	}
 	close_batch(b, ob);
-	dbmazz_due_charge(b, rel);
+	if (!b->group.is_on)
+		dbmazz_due_charge(b, rel);
 	dbmazz_batcher_hand_over(b, rel, &ob->writer, ob->last_commit_lsn,
 							 ob->last_sequence, ob->last_commit_time,
 							 ob->ends_group);
@@ -274,11 +276,14 @@ open_batch(DbmazzBatcher *b, DbmazzRelation *rel, DbmazzColumnSet *set)
 		pfree(ob);
 		return status;
 	}
-	dbmazz_queue_open(b->p, ob->writer.head, set == &rel->reread ?
+	dbmazz_queue_open(b->p, ob->writer.head, dbmazz_is_reread(rel, set) ?
 					  DBMAZZ_BATCH_REREAD : DBMAZZ_BATCH_ROWS, rel->relid,
 					  b->final_lsn, b->commit_time);
+	if (b->group.is_on)
+		dbmazz_group_add(b);
+	else
+		dbmazz_due_add(b, ob);
 	dlist_push_tail(&b->open, &ob->node);
-	dbmazz_due_add(b, ob);
 	set->open = ob;
 	rel->nopen++;
 	return DBMAZZ_OK;
@@ -316,7 +321,7 @@ try_row(DbmazzBatcher *b, DbmazzRelation *rel, DbmazzColumnSet *set,
 	status = dbmazz_row_begin(&ob->writer);
 	if (status != DBMAZZ_OK)
 		return status;
-	if (set == &rel->reread)
+	if (dbmazz_is_reread(rel, set))
 		status = dbmazz_keyrow_put(&ob->writer, set->desc, set->plan, source,
 								   b->xid, &key, &b->error);
 	else
@@ -381,7 +386,7 @@ write_row(DbmazzBatcher *b, DbmazzRelation *rel, DbmazzColumnSet *set,
 static void
 seal_full(DbmazzBatcher *b, DbmazzOpenBatch *ob)
 {
-	if (ob->set == &ob->rel->full || ob->set == &ob->rel->reread)
+	if (ob->set == &ob->rel->full || dbmazz_is_reread(ob->rel, ob->set))
 		dbmazz_batcher_seal_relation(b, ob->rel);
 	else
 		dbmazz_batcher_seal(b, ob);

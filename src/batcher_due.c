@@ -13,6 +13,9 @@
  *	  meanwhile was faster than the decoder.  At the end of the WAL nothing more
  *	  would come of waiting, so a commit on a server at rest goes at once.
  *
+ *	  With groups all of that is the group's, which asks here when it may go
+ *	  (batcher_group.c): its batches are not entered, nor their tables charged.
+ *
  *	  This is asked behind every commit, and there may be as many open batches as
  *	  tables.  So those that are not due are in a heap, and those that wait for
  *	  their lanes are looked at only when a batch has come back since the last look.
@@ -54,7 +57,7 @@ dbmazz_due_init(DbmazzBatcher *b)
 	b->due.heap = pairingheap_allocate(compare, NULL);
 	dlist_init(&b->due.late);
 	MemoryContextSwitchTo(old);
-	dbmazz_due_follow_settings(b);
+	(void) dbmazz_due_follow_settings(b);
 }
 
 /* ---- the budget ------------------------------------------------------------- */
@@ -87,11 +90,11 @@ dbmazz_due_charge(DbmazzBatcher *b, DbmazzRelation *rel)
 }
 
 int64
-dbmazz_due_time(const DbmazzBatcher *b, const DbmazzOpenBatch *ob,
+dbmazz_due_time(const DbmazzBatcher *b, int64 opened_us,
 				const DbmazzBudget *budget)
 {
-	return Max(ob->opened_us + b->due.interval_us,
-			   dbmazz_budget_due(budget, b->due.per_minute, ob->opened_us));
+	return Max(opened_us + b->due.interval_us,
+			   dbmazz_budget_due(budget, b->due.per_minute, opened_us));
 }
 
 /* ---- batches that are open -------------------------------------------------- */
@@ -100,7 +103,7 @@ static void
 enter(DbmazzBatcher *b, DbmazzOpenBatch *ob)
 {
 	ob->is_late = false;
-	ob->due_us = dbmazz_due_time(b, ob, &ob->rel->budget);
+	ob->due_us = dbmazz_due_time(b, ob->opened_us, &ob->rel->budget);
 	pairingheap_add(b->due.heap, &ob->due_node);
 }
 
@@ -129,20 +132,28 @@ make_late(DbmazzBatcher *b, DbmazzOpenBatch *ob)
 	ob->is_late = true;
 }
 
-void
+bool
 dbmazz_due_follow_settings(DbmazzBatcher *b)
 {
 	DbmazzDue  *due = &b->due;
 	int64		interval_us =
 		pg_atomic_read_u32(&b->p->flush_interval_ms) * INT64CONST(1000);
 	uint32		per_minute = pg_atomic_read_u32(&b->p->max_loads_per_minute);
-	dlist_iter	iter;
 
 	if (interval_us == due->interval_us && per_minute == due->per_minute)
-		return;
+		return false;
 	due->interval_us = interval_us;
 	due->per_minute = per_minute;
-	pairingheap_reset(due->heap);
+	return true;
+}
+
+/* Under other settings the order is another one. */
+static void
+enter_anew(DbmazzBatcher *b)
+{
+	dlist_iter	iter;
+
+	pairingheap_reset(b->due.heap);
 	dlist_foreach(iter, &b->open)
 	{
 		DbmazzOpenBatch *ob = dlist_container(DbmazzOpenBatch, node, iter.cur);
@@ -233,7 +244,8 @@ dbmazz_due_seal(DbmazzBatcher *b, const DbmazzRelation *except, bool at_rest)
 
 	if (dlist_is_empty(&b->open))
 		return -1;
-	dbmazz_due_follow_settings(b);
+	if (dbmazz_due_follow_settings(b))
+		enter_anew(b);
 	recall_late(b);
 	limit = dbmazz_due_limit(at_rest);
 	while (!pairingheap_is_empty(b->due.heap))
@@ -246,7 +258,7 @@ dbmazz_due_seal(DbmazzBatcher *b, const DbmazzRelation *except, bool at_rest)
 			return dbmazz_due_wait_ms(ob->due_us, limit);
 		/* loads that were charged meanwhile may put it off */
 		take_extra(b, ob->rel, dbmazz_due_now());
-		if (dbmazz_due_time(b, ob, &ob->rel->budget) > limit)
+		if (dbmazz_due_time(b, ob->opened_us, &ob->rel->budget) > limit)
 		{
 			pairingheap_remove(b->due.heap, &ob->due_node);
 			enter(b, ob);

@@ -110,12 +110,6 @@ dbmazz_group_end(DbmazzBatcher *b, const char *why)
 	}
 }
 
-static bool
-is_reread(const DbmazzRelation *rel, const DbmazzColumnSet *set)
-{
-	return set == &rel->reread;
-}
-
 /* One of rows that are read again is open alone, so a look at the first is enough. */
 void
 dbmazz_group_make_room(DbmazzBatcher *b, const DbmazzRelation *rel,
@@ -126,8 +120,16 @@ dbmazz_group_make_room(DbmazzBatcher *b, const DbmazzRelation *rel,
 	if (dlist_is_empty(&b->open))
 		return;
 	first = dlist_head_element(DbmazzOpenBatch, node, &b->open);
-	if (is_reread(rel, set) || is_reread(first->rel, first->set))
+	if (dbmazz_is_reread(rel, set) ||
+		dbmazz_is_reread(first->rel, first->set))
 		dbmazz_group_end(b, "rows are read again");
+}
+
+void
+dbmazz_group_add(DbmazzBatcher *b)
+{
+	if (dlist_is_empty(&b->open))
+		b->group.opened_us = dbmazz_due_now();
 }
 
 /*
@@ -150,7 +152,7 @@ is_full(DbmazzBatcher *b)
 		nsegments += ob->writer.nsegments;
 		/* the next transaction's rows may be of another set */
 		result = result || dbmazz_batcher_is_full(b, ob) ||
-			ob->rel->partial != NULL || is_reread(ob->rel, ob->set);
+			ob->rel->partial != NULL || dbmazz_is_reread(ob->rel, ob->set);
 	}
 	/* what an earlier life may have sent goes as one group, if it fits */
 	if (pg_atomic_read_u64(&b->p->decoded_upto) <=
@@ -164,15 +166,13 @@ is_full(DbmazzBatcher *b)
 long
 dbmazz_group_tick(DbmazzBatcher *b, bool at_rest)
 {
-	DbmazzOpenBatch *oldest;
 	int64		due;
 	int64		limit;
 
 	if (dlist_is_empty(&b->open))
 		return -1;
-	dbmazz_due_follow_settings(b);
-	oldest = dlist_head_element(DbmazzOpenBatch, node, &b->open);
-	due = dbmazz_due_time(b, oldest, &b->group.budget);
+	(void) dbmazz_due_follow_settings(b);
+	due = dbmazz_due_time(b, b->group.opened_us, &b->group.budget);
 	limit = dbmazz_due_limit(at_rest);
 	if (is_full(b))
 		dbmazz_group_end(b, NULL);

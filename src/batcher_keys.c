@@ -84,7 +84,7 @@ start_keys(DbmazzBatcher *b, DbmazzRelation *rel)
 static int
 rank(const DbmazzRelation *rel, const DbmazzColumnSet *set)
 {
-	if (set == &rel->reread)
+	if (dbmazz_is_reread(rel, set))
 		return 2;
 	return set == &rel->full ? 1 : 0;
 }

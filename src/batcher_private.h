@@ -15,11 +15,13 @@ typedef struct DbmazzOpenBatch
 	DbmazzBatchWriter writer;
 	DbmazzRelation *rel;
 	DbmazzColumnSet *set;
+	/* batcher_due.c's; not of a batch in a group */
 	int64		opened_us;		/* times as dbmazz_due_now() */
 	int64		due_us;			/* valid unless is_late */
 	pairingheap_node due_node;	/* likewise */
 	dlist_node	late_node;		/* if is_late */
 	bool		is_late;		/* due, and waits for its lane */
+
 	XLogRecPtr	last_commit_lsn;
 	uint32		last_sequence;
 	TimestampTz last_commit_time;
@@ -49,6 +51,7 @@ typedef struct DbmazzOpenGroup
 	const char *why;			/* it is */
 	uint64		ncut;			/* transactions, since the last word on them */
 	TimestampTz told_at;
+	int64		opened_us;		/* when the first of its batches was */
 	DbmazzBudget budget;		/* each is a load, as it is for its tables */
 } DbmazzOpenGroup;
 
@@ -80,6 +83,13 @@ struct DbmazzBatcher
 extern void dbmazz_batcher_note_key(DbmazzBatcher *b, DbmazzRelation *rel,
 									DbmazzColumnSet *set,
 									const DbmazzRowSource *source);
+
+/* Are its rows read again by the shipper? */
+static inline bool
+dbmazz_is_reread(const DbmazzRelation *rel, const DbmazzColumnSet *set)
+{
+	return set == &rel->reread;
+}
 
 static inline bool
 dbmazz_is_csv(const DbmazzColumnSet *set)
@@ -142,12 +152,11 @@ extern void dbmazz_due_remove(DbmazzBatcher *b, DbmazzOpenBatch *ob);
 /* A batch of the table becomes a load. */
 extern void dbmazz_due_charge(DbmazzBatcher *b, DbmazzRelation *rel);
 
-/* To be called before the next two. */
-extern void dbmazz_due_follow_settings(DbmazzBatcher *b);
+/* To be called before the next two.  Are the settings other ones than before? */
+extern bool dbmazz_due_follow_settings(DbmazzBatcher *b);
 
-/* From when on may the batch go? */
-extern int64 dbmazz_due_time(const DbmazzBatcher *b,
-							 const DbmazzOpenBatch *ob,
+/* From when on may go what was opened then? */
+extern int64 dbmazz_due_time(const DbmazzBatcher *b, int64 opened_us,
 							 const DbmazzBudget *budget);
 
 /*
@@ -175,6 +184,9 @@ extern void dbmazz_group_seal(DbmazzBatcher *b);
 /* A batch of 'set' is about to be opened: what it must not stand beside is sealed. */
 extern void dbmazz_group_make_room(DbmazzBatcher *b, const DbmazzRelation *rel,
 								   const DbmazzColumnSet *set);
+
+/* One is about to be put into 'open'. */
+extern void dbmazz_group_add(DbmazzBatcher *b);
 
 /* A row, or what is a group of its own, was put into the transaction. */
 extern void dbmazz_group_note(DbmazzBatcher *b);

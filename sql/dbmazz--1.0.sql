@@ -355,6 +355,13 @@ CREATE FUNCTION dbmazz.stat_get_pipelines(
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'dbmazz_stat_get_pipelines' LANGUAGE C VOLATILE STRICT;
 
+CREATE FUNCTION dbmazz.stat_get_budget_waits(
+	OUT pipeline integer,
+	OUT relid oid,
+	OUT until timestamptz)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'dbmazz_stat_get_budget_waits' LANGUAGE C VOLATILE STRICT;
+
 CREATE FUNCTION dbmazz.stat_get_wal_warning(pipeline integer)
 RETURNS text
 AS 'MODULE_PATHNAME', 'dbmazz_stat_get_wal_warning' LANGUAGE C VOLATILE STRICT;
@@ -444,6 +451,7 @@ SELECT p.id AS pipeline_id,
 	coalesce(t.source, g.source) AS relation,
 	coalesce(t.target, g.target) AS target,
 	coalesce(t.state, 'streaming') AS state,
+	b.rows_wait_until,
 	t.lsn,
 	pg_catalog.pg_wal_lsn_diff(w.lsn, t.lsn)::bigint AS retained_bytes,
 	g.gap_from,
@@ -467,6 +475,9 @@ LEFT JOIN (SELECT pipeline, target, min(requested_at) AS replay_requested_at,
 				max(waits_for) AS replay_waits_for
 		   FROM dbmazz.replay_request GROUP BY pipeline, target) r
 	ON r.pipeline = p.id AND r.target = coalesce(t.target, g.target)
+LEFT JOIN (SELECT pipeline, relid, min(until) AS rows_wait_until
+		   FROM dbmazz.stat_get_budget_waits() GROUP BY pipeline, relid) b
+	ON b.pipeline = p.id AND b.relid = t.relation
 CROSS JOIN (SELECT CASE WHEN pg_catalog.pg_is_in_recovery()
 				THEN pg_catalog.pg_last_wal_replay_lsn()
 				ELSE pg_catalog.pg_current_wal_flush_lsn() END) w (lsn)
@@ -543,4 +554,5 @@ GRANT USAGE ON SCHEMA dbmazz TO pg_monitor;
 GRANT SELECT ON dbmazz.pipelines, dbmazz.stat_pipeline, dbmazz.stat_table
 	TO pg_monitor;
 GRANT EXECUTE ON FUNCTION dbmazz.stat_get_pipelines(),
-	dbmazz.stat_get_wal_warning(integer) TO pg_monitor;
+	dbmazz.stat_get_budget_waits(), dbmazz.stat_get_wal_warning(integer)
+	TO pg_monitor;

@@ -280,7 +280,7 @@ open_batch(DbmazzBatcher *b, DbmazzRelation *rel, DbmazzColumnSet *set)
 					  DBMAZZ_BATCH_REREAD : DBMAZZ_BATCH_ROWS, rel->relid,
 					  b->final_lsn, b->commit_time);
 	if (b->group.is_on)
-		dbmazz_group_add(b);
+		dbmazz_group_add(b, ob);
 	else
 		dbmazz_due_add(b, ob);
 	dlist_push_tail(&b->open, &ob->node);

@@ -25,6 +25,7 @@
 #include "batcher_private.h"
 #include "portability/instr_time.h"
 #include "queue.h"
+#include "utils/timestamp.h"
 
 #define GROW_US		5000
 
@@ -97,6 +98,19 @@ dbmazz_due_time(const DbmazzBatcher *b, int64 opened_us,
 			   dbmazz_budget_due(budget, b->due.per_minute, opened_us));
 }
 
+void
+dbmazz_due_tell(const DbmazzBatcher *b, const DbmazzOpenBatch *ob,
+				int64 opened_us, const DbmazzBudget *budget)
+{
+	int64		due = dbmazz_budget_due(budget, b->due.per_minute, opened_us);
+	TimestampTz until = 0;
+
+	if (due > opened_us + b->due.interval_us)
+		until = GetCurrentTimestamp() + (due - dbmazz_due_now());
+	pg_atomic_write_u64(&dbmazz_queue_batch(ob->writer.head)->waits_until,
+						(uint64) until);
+}
+
 /* ---- batches that are open -------------------------------------------------- */
 
 static void
@@ -105,6 +119,7 @@ enter(DbmazzBatcher *b, DbmazzOpenBatch *ob)
 	ob->is_late = false;
 	ob->due_us = dbmazz_due_time(b, ob->opened_us, &ob->rel->budget);
 	pairingheap_add(b->due.heap, &ob->due_node);
+	dbmazz_due_tell(b, ob, ob->opened_us, &ob->rel->budget);
 }
 
 void

@@ -126,10 +126,23 @@ dbmazz_group_make_room(DbmazzBatcher *b, const DbmazzRelation *rel,
 }
 
 void
-dbmazz_group_add(DbmazzBatcher *b)
+dbmazz_group_add(DbmazzBatcher *b, const DbmazzOpenBatch *ob)
 {
 	if (dlist_is_empty(&b->open))
 		b->group.opened_us = dbmazz_due_now();
+	dbmazz_due_tell(b, ob, b->group.opened_us, &b->group.budget);
+}
+
+static void
+follow_settings(DbmazzBatcher *b)
+{
+	dlist_iter	iter;
+
+	if (!dbmazz_due_follow_settings(b))
+		return;
+	dlist_foreach(iter, &b->open)
+		dbmazz_due_tell(b, dlist_container(DbmazzOpenBatch, node, iter.cur),
+						b->group.opened_us, &b->group.budget);
 }
 
 /*
@@ -171,7 +184,7 @@ dbmazz_group_tick(DbmazzBatcher *b, bool at_rest)
 
 	if (dlist_is_empty(&b->open))
 		return -1;
-	(void) dbmazz_due_follow_settings(b);
+	follow_settings(b);
 	due = dbmazz_due_time(b, b->group.opened_us, &b->group.budget);
 	limit = dbmazz_due_limit(at_rest);
 	if (is_full(b))

@@ -159,6 +159,10 @@ extern bool dbmazz_due_follow_settings(DbmazzBatcher *b);
 extern int64 dbmazz_due_time(const DbmazzBatcher *b, int64 opened_us,
 							 const DbmazzBudget *budget);
 
+/* For the views: until when it waits because of the budget, if it does. */
+extern void dbmazz_due_tell(const DbmazzBatcher *b, const DbmazzOpenBatch *ob,
+							int64 opened_us, const DbmazzBudget *budget);
+
 /*
  * What is due by this time may go now; 'at_rest' if no more WAL is there.  The
  * milliseconds until what is due later may.
@@ -186,7 +190,7 @@ extern void dbmazz_group_make_room(DbmazzBatcher *b, const DbmazzRelation *rel,
 								   const DbmazzColumnSet *set);
 
 /* One is about to be put into 'open'. */
-extern void dbmazz_group_add(DbmazzBatcher *b);
+extern void dbmazz_group_add(DbmazzBatcher *b, const DbmazzOpenBatch *ob);
 
 /* A row, or what is a group of its own, was put into the transaction. */
 extern void dbmazz_group_note(DbmazzBatcher *b);

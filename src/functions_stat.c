@@ -32,6 +32,7 @@
 #define WAIT_NUDGE_MS		1000	/* no progress: write a record once */
 
 PG_FUNCTION_INFO_V1(dbmazz_stat_get_pipelines);
+PG_FUNCTION_INFO_V1(dbmazz_stat_get_budget_waits);
 PG_FUNCTION_INFO_V1(dbmazz_stat_get_wal_warning);
 PG_FUNCTION_INFO_V1(dbmazz_wait_for);
 
@@ -201,6 +202,42 @@ dbmazz_stat_get_pipelines(PG_FUNCTION_ARGS)
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, row.values,
 							 row.nulls);
 	}
+	return (Datum) 0;
+}
+
+/* Batches that wait for the budget: pipeline, table, until when. */
+Datum
+dbmazz_stat_get_budget_waits(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	TimestampTz now = GetCurrentTimestamp();
+	DbmazzBudgetWait *waits;
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (dbmazz_shmem == NULL)
+		return (Datum) 0;
+	waits = palloc_array(DbmazzBudgetWait, dbmazz_queue_total_segments());
+	for (int i = 0; i < dbmazz_shmem->npipelines; i++)
+	{
+		DbmazzPipeline *p = &dbmazz_shmem->pipelines[i];
+		uint32		n = 0;
+		Datum		values[3];
+		bool		nulls[3] = {0};
+
+		LWLockAcquire(dbmazz_registry_lock(), LW_SHARED);
+		values[0] = Int32GetDatum(p->id);
+		if (p->in_use && p->dboid == MyDatabaseId)
+			n = dbmazz_queue_budget_waits(p, now, waits);
+		LWLockRelease(dbmazz_registry_lock());
+		for (uint32 j = 0; j < n; j++)
+		{
+			values[1] = ObjectIdGetDatum(waits[j].relid);
+			values[2] = TimestampTzGetDatum(waits[j].until);
+			tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values,
+								 nulls);
+		}
+	}
+	pfree(waits);
 	return (Datum) 0;
 }
 

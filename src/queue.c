@@ -55,6 +55,7 @@ dbmazz_queue_shmem_startup(void)
 		{
 			pg_atomic_init_u32(&batches[i].state, DBMAZZ_BATCH_FREE);
 			pg_atomic_init_u32(&batches[i].generation, 0);
+			pg_atomic_init_u64(&batches[i].waits_until, 0);
 			batches[i].owner = NO_OWNER;
 		}
 	}
@@ -192,6 +193,7 @@ dbmazz_queue_open(DbmazzPipeline *p, uint32 head, DbmazzBatchKind kind,
 	b->first_commit_lsn = first_commit_lsn;
 	b->first_commit_time = first_commit_time;
 	b->next_ready = DBMAZZ_NO_SEGMENT;
+	pg_atomic_write_u64(&b->waits_until, 0);
 	pg_write_barrier();
 	pg_atomic_write_u32(&b->state, DBMAZZ_BATCH_FILLING);
 }
@@ -349,4 +351,29 @@ dbmazz_queue_usage(DbmazzPipeline *p, DbmazzQueueUsage *usage)
 	SpinLockAcquire(&p->mutex);
 	usage->bytes = (uint64) (p->nsegments - p->nfree) * DBMAZZ_SEGMENT_SIZE;
 	SpinLockRelease(&p->mutex);
+}
+
+/* A batch that becomes another one meanwhile may be shown once with the old time. */
+uint32
+dbmazz_queue_budget_waits(DbmazzPipeline *p, TimestampTz now,
+						  DbmazzBudgetWait *waits)
+{
+	uint32		total = dbmazz_queue_total_segments();
+	uint32		me = dbmazz_pipeline_index(p);
+	uint32		n = 0;
+	uint32		i;
+
+	for (i = 0; i < total; i++)
+	{
+		DbmazzBatch *b = &batches[i];
+
+		if (b->owner != me ||
+			pg_atomic_read_u32(&b->state) != DBMAZZ_BATCH_FILLING)
+			continue;
+		pg_read_barrier();
+		waits[n].relid = b->relid;
+		waits[n].until = (TimestampTz) pg_atomic_read_u64(&b->waits_until);
+		n += waits[n].until > now;
+	}
+	return n;
 }

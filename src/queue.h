@@ -49,6 +49,8 @@ typedef struct DbmazzBatch
 {
 	pg_atomic_uint32 state;		/* DbmazzBatchState */
 	pg_atomic_uint32 generation;	/* raised when the batch is freed */
+	pg_atomic_uint64 waits_until;	/* while FILLING: a TimestampTz, until then
+									 * only the budget keeps it; or 0 */
 	uint32		owner;			/* index of the pipeline; registry lock */
 	uint32		next_ready;		/* spinlock of the pipeline */
 	DbmazzBatchKind kind;
@@ -148,5 +150,19 @@ typedef struct DbmazzQueueUsage
 } DbmazzQueueUsage;
 
 extern void dbmazz_queue_usage(DbmazzPipeline *p, DbmazzQueueUsage *usage);
+
+/* A table that has rows in a batch that waits for the budget. */
+typedef struct DbmazzBudgetWait
+{
+	uint32		relid;
+	TimestampTz until;
+} DbmazzBudgetWait;
+
+/*
+ * Those that wait at 'now', one for each batch.  Returns how many there are, which
+ * is dbmazz_queue_total_segments() at most.  Caller must hold the registry lock.
+ */
+extern uint32 dbmazz_queue_budget_waits(DbmazzPipeline *p, TimestampTz now,
+										DbmazzBudgetWait *waits);
 
 #endif							/* DBMAZZ_QUEUE_H */

@@ -23,7 +23,7 @@ $target->sql(<<~'SQL', 'shop');
 
 sub alter
 {
-	my ($settings) = @_;
+	my $settings = join ',', @_;
 	query($node, "SELECT dbmazz.alter_pipeline('shop', settings => '{$settings}')");
 	return;
 }
@@ -52,12 +52,21 @@ sub waits
 	return;
 }
 
+# The tables of which dbmazz.stat_table says that their rows wait.
+sub waiting
+{
+	return query($node, <<~'SQL');
+		SELECT coalesce(string_agg(target, ' ' ORDER BY target), 'none') FROM dbmazz.stat_table
+		WHERE rows_wait_until BETWEEN now() AND now() + '1 min'
+		SQL
+}
+
 # A life begins with a full bucket.
 sub begin_anew
 {
 	my (@settings) = @_;
 	restart_stream($node, sub {
-		alter(join ',', @settings) if @settings;
+		alter(@settings) if @settings;
 		$target->clear_loads;
 	});
 	return;
@@ -67,6 +76,7 @@ sub begin_anew
 
 query($node, q(INSERT INTO orders VALUES (1, 'alone')));
 same_rows($node, $target, 'orders');
+is(waiting(), 'none', 'nothing waits');
 for my $id (2 .. 6)
 {
 	query($node, "INSERT INTO orders VALUES ($id, 'waits')");
@@ -77,8 +87,20 @@ waits('with one load a minute the second one waits');
 query($node, q(INSERT INTO items VALUES (1, 'of another table')));
 $target->wait_until('another table', sub { $target->count('shop', 'items') == 1 });
 is(rows_per_load('orders'), '1', 'each table has a budget of its own');
-alter('max_loads_per_minute=0');
+is(waiting(), 'orders', 'the view shows which one waits');
+my $until = query($node, q(SELECT rows_wait_until FROM dbmazz.stat_table WHERE target = 'orders'));
+alter('max_loads_per_minute=200');
+$node->poll_query_until('postgres', <<~"SQL") or die 'the view did not follow';
+	SELECT rows_wait_until < '$until'::timestamptz - interval '5 s' FROM dbmazz.stat_table WHERE target = 'orders'
+	SQL
+pass('and until when');
+alter('max_loads_per_minute=200', 'flush_interval=1h');
+$node->poll_query_until('postgres', q(SELECT rows_wait_until IS NULL FROM dbmazz.stat_table WHERE target = 'orders'))
+  or die 'the view did not follow';
+pass('but not where their age keeps them');
+alter('max_loads_per_minute=0', 'flush_interval=0');
 same_rows($node, $target, qw(orders items));
+is(waiting(), 'none', 'nor when they are gone');
 is(rows_per_load('orders'), '1 5', 'what has waited is one load, with the last row of each key');
 
 # ---- the batch that waits goes by itself ------------------------------------------------
@@ -221,6 +243,7 @@ $target->clear_loads;
 query($node, q(BEGIN; INSERT INTO orders SELECT max(id) + 1 FROM orders; INSERT INTO items SELECT max(id) + 1 FROM items; COMMIT))
   for 1 .. 3;
 waits('transactions wait together');
+is(waiting(), 'items orders', 'and both tables show it');
 alter('max_loads_per_minute=0');
 same_rows($node, $target, qw(orders items));
 is(scalar(commits()), 1, 'and are one of the target');

@@ -54,6 +54,7 @@ my %call = (
 	wait_for => undef,
 	target_ddl => undef,
 	stat_get_pipelines => undef,
+	stat_get_budget_waits => undef,
 	stat_get_wal_warning => undef,
 	fdw_validator => undef);
 
@@ -63,6 +64,7 @@ my %any_call = (
 	wait_for => q(dbmazz.wait_for('his', '0/1')),
 	target_ddl => q(dbmazz.target_ddl('public.orders')),
 	stat_get_pipelines => q(dbmazz.stat_get_pipelines()),
+	stat_get_budget_waits => q(dbmazz.stat_get_budget_waits()),
 	stat_get_wal_warning => q(dbmazz.stat_get_wal_warning(1)),
 	fdw_validator => q(dbmazz.fdw_validator('{}', 0::oid)));
 

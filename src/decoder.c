@@ -37,6 +37,7 @@
 
 #define LOOK_MS			1000	/* fallback where no commit wakes us */
 #define UNFLUSHED_MS	5		/* a commit is known but not flushed yet */
+#define TOGETHER_MS		10		/* commits that cannot leave are let gather */
 #define TICK_WAL		262144	/* bytes that are decoded between two ticks, */
 #define TICK_CHANGES	1024	/* or changes */
 #define HEALTHY_MS		10000
@@ -58,6 +59,7 @@ static struct
 	TimestampTz standbys_word;	/* last word on missing ones */
 	TimestampTz began;
 	XLogRecPtr	ticked_at;		/* where we were at the last tick */
+	XLogRecPtr	napped_for;		/* WAL that the last nap waited for */
 }			session;
 
 /* Whole pages of WAL that were read at once, all of the segment read last. */
@@ -147,18 +149,35 @@ do_duties(bool at_rest)
 	return due;
 }
 
+/*
+ * Is the wait for WAL up to 'wanted' one that commits need not end?  To be woken for
+ * each costs more than to decode a short transaction.  So where all that is open
+ * waits anyway, for 'due' ms, some commits are let gather.  This is said once for
+ * each 'wanted': if none has come in that time, the next one is decoded at once.
+ */
+static bool
+let_gather(XLogRecPtr wanted, long due)
+{
+	bool		result = due >= TOGETHER_MS && wanted != session.napped_for;
+
+	if (result)
+		session.napped_for = wanted;
+	return result;
+}
+
 /* Sleep until WAL up to 'wanted' may have been flushed, or a duty is due. */
 static void
 wait_for_wal(XLogRecPtr wanted)
 {
 	DbmazzPipeline *p = session.p;
+	long		due = -1;
 	long		nap = LOOK_MS;
 
 	CHECK_FOR_INTERRUPTS();
 	dbmazz_worker_reloaded();
 	if (session.ops != NULL)
 	{
-		long		due = do_duties(true);
+		due = do_duties(true);
 
 		if (due >= 0)
 			nap = Min(nap, due);
@@ -169,7 +188,10 @@ wait_for_wal(XLogRecPtr wanted)
 	}
 
 	/* arm, then look once more: a commit in between is not missed */
-	dbmazz_wakeup_arm(p);
+	if (let_gather(wanted, due))
+		nap = TOGETHER_MS;
+	else
+		dbmazz_wakeup_arm(p);
 	if (session.has_standbys)
 		dbmazz_standbys_wait_begin_compat();
 	if (readable_upto(NULL) < wanted)

@@ -112,7 +112,9 @@ CREATE TABLE dbmazz.checkpoints (
  * will be; its first row is of the transaction that committed at prepared_from.
  *
  * The row with an empty target has the labels of groups (atomic = transaction), and
- * in done_lsn where the last one ends that may have been sent.
+ * in done_lsn where the last one ends that may be in the target; with prepared_lsn,
+ * that is where the one ends that is sent under labels of this epoch, from this
+ * sequence on, and done_lsn is where the one before it does.
  */
 CREATE TABLE dbmazz.pipeline_tables (
 	pipeline	integer NOT NULL REFERENCES dbmazz.pipeline ON DELETE CASCADE,

@@ -95,7 +95,8 @@ typedef struct DbmazzTableRow
 	XLogRecPtr	lsn;			/* the table's own position, or Invalid */
 	DbmazzMark	done;			/* rows up to it are in the target */
 	DbmazzMark	prepared;		/* or in the load with the label above, which
-								 * the target has prepared; Invalid: none */
+								 * the target has prepared; Invalid: none.  Of
+								 * groups: see shipper_group.c */
 	XLogRecPtr	prepared_from;	/* the commit of that load's first row */
 	TimestampTz prepared_at;
 } DbmazzTableRow;
@@ -123,13 +124,14 @@ extern void dbmazz_catalog_set_checkpoint(int32 id, XLogRecPtr lsn,
 extern List *dbmazz_catalog_tables(int32 id);
 
 /*
- * Add or change a lane's labels; 'place' and 'done' as in DbmazzTableRow.  No load
- * of it is prepared.
+ * Add or change a lane's labels; 'place', 'done' and 'prepared' as in
+ * DbmazzTableRow.
  */
 extern void dbmazz_catalog_set_lane(int32 id, const char *target, Oid relid,
 									const char *source, uint64 epoch,
 									uint64 sequence, const char *place,
-									const DbmazzMark *done);
+									const DbmazzMark *done,
+									const DbmazzMark *prepared);
 
 /*
  * The lane's load with the label of 'sequence' is prepared and is to be

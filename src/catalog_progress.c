@@ -167,7 +167,8 @@ dbmazz_catalog_tables(int32 id)
 void
 dbmazz_catalog_set_lane(int32 id, const char *target, Oid relid,
 						const char *source, uint64 epoch, uint64 sequence,
-						const char *place, const DbmazzMark *done)
+						const char *place, const DbmazzMark *done,
+						const DbmazzMark *prepared)
 {
 	Statement	q;
 
@@ -180,15 +181,18 @@ dbmazz_catalog_set_lane(int32 id, const char *target, Oid relid,
 	add_bigint(&q, sequence);
 	add_utf8(&q, place);
 	add_mark(&q, done);
+	add_mark(&q, prepared);
 	run_alone(&q, "INSERT INTO dbmazz.pipeline_tables AS t (pipeline, target, "
 			  "relation, source, epoch, sequence, truncate_place, done_lsn, "
-			  "done_row) VALUES ($1, $2, $3::oid, $4, $5, $6, $7, $8, $9) "
+			  "done_row, prepared_lsn, prepared_row) "
+			  "VALUES ($1, $2, $3::oid, $4, $5, $6, $7, $8, $9, $10, $11) "
 			  "ON CONFLICT (pipeline, target) DO UPDATE SET "
 			  "relation = excluded.relation, source = excluded.source, "
 			  "epoch = excluded.epoch, sequence = excluded.sequence, "
 			  "truncate_place = excluded.truncate_place, "
 			  "done_lsn = excluded.done_lsn, done_row = excluded.done_row, "
-			  "prepared_lsn = NULL, prepared_row = NULL, "
+			  "prepared_lsn = excluded.prepared_lsn, "
+			  "prepared_row = excluded.prepared_row, "
 			  "prepared_from = NULL, prepared_at = NULL, "
 			  "updated_at = now()", SPI_OK_INSERT);
 }

@@ -120,7 +120,10 @@ typedef struct DbmazzCompletion
 	DbmazzOutcome outcome;
 	bool		slow_down;		/* RETRY because the target is overloaded */
 	bool		is_aborted;		/* RESOLVE, RETRY: the target says that it has
-								 * aborted the load: it never commits */
+								 * aborted the load: it never commits.  SETTLE of
+								 * GROUPs, DONE: none of them was committed, if
+								 * labels were used in order, each only when all
+								 * before it had come to nothing */
 	bool		is_forgotten;	/* RESOLVE, RETRY: the target says that it does
 								 * not know the label: it was never used, or
 								 * long ago */

@@ -108,9 +108,12 @@ dbmazz_shipper_create(DbmazzPipeline *p, const DbmazzPipelineRow *row,
 		if (table->epoch != 0)
 			add_old_labels(s, lane, row->uid, table->epoch, table->sequence,
 						   table->place, false);
-		dbmazz_exactly_recover(s, lane, table,
-							   table->lsn != InvalidXLogRecPtr ? table->lsn :
-							   checkpoint->lsn);
+		if (lane->target[0] == '\0')
+			dbmazz_group_recover_lane(s, lane, table);
+		else
+			dbmazz_exactly_recover(s, lane, table,
+								   table->lsn != InvalidXLogRecPtr ?
+								   table->lsn : checkpoint->lsn);
 		if (lane->decision.taken)
 			dbmazz_lane_set_to_work(s, lane);
 		lane->stopped = table->stopped;

@@ -17,8 +17,8 @@
  *	  Which row it is the target does not say: see shipper_probe.c.
  *
  *	  Before a group is sent, its end is in the catalogs: the next life begins with
- *	  one that is not shorter.  See "Transactions that are seen as a whole" in
- *	  README.md.
+ *	  one that is not shorter, unless the target says that nothing came of it.  See
+ *	  "Transactions that are seen as a whole" in README.md.
  *
  *	  A group that takes longer than a load may is not sent once more, for it would
  *	  take as long.  When it is known that nothing of it is in the target, its end is
@@ -54,9 +54,31 @@ dbmazz_group_fail(DbmazzShipper *s, const Lane *lane, const char *why)
 }
 
 void
+dbmazz_group_recover_lane(DbmazzShipper *s, Lane *lane,
+						  const DbmazzTableRow *table)
+{
+	lane->done = table->done;
+	s->group.sent = table->prepared;
+}
+
+/*
+ * The group that is sent under the labels so far is one that may be in the target,
+ * whatever becomes of labels that follow.
+ */
+static void
+keep_end(DbmazzGroup *g)
+{
+	g->lane->done.lsn = Max(g->lane->done.lsn, g->sent.lsn);
+	g->sent.lsn = InvalidXLogRecPtr;
+	g->can_shrink = false;
+	g->lane->settled = false;
+}
+
+void
 dbmazz_group_recover(DbmazzShipper *s, XLogRecPtr lsn)
 {
 	DbmazzGroup *g = &s->group;
+	XLogRecPtr	end;
 	uint32		i;
 
 	g->is_on = pg_atomic_read_u32(&s->p->atomic) != 0;
@@ -72,9 +94,10 @@ dbmazz_group_recover(DbmazzShipper *s, XLogRecPtr lsn)
 	if (!g->is_on)
 		return;
 	/* without groups, anything that was committed by now may have been sent */
-	pg_atomic_write_u64(&s->p->group_lsn,
-						g->lane->done.lsn != InvalidXLogRecPtr ?
-						g->lane->done.lsn : lsn - 1);
+	if (g->lane->done.lsn == InvalidXLogRecPtr)
+		g->lane->done.lsn = lsn - 1;
+	end = Max(g->lane->done.lsn, g->sent.lsn);
+	pg_atomic_write_u64(&s->p->group_lsn, end);
 	for (i = 0; i < s->nlanes; i++)
 	{
 		if (s->by_index[i]->stopped)
@@ -98,10 +121,16 @@ dbmazz_group_is_settled(DbmazzShipper *s, TimestampTz now)
 		dbmazz_lane_settle(s, lane);
 		return false;
 	}
+	if (!g->is_aborted)
+		keep_end(g);
+	g->sent.lsn = InvalidXLogRecPtr;
 	/* from now on rows may be sent that no group tells of */
 	if (!g->is_on)
 		lane->done.lsn = InvalidXLogRecPtr;
 	dbmazz_lane_cover_label(s, lane, NULL);
+	/* what earlier lives may have sent ends earlier if the last group is nowhere */
+	if (g->is_on)
+		pg_atomic_write_u64(&s->p->group_lsn, lane->done.lsn);
 	return true;
 }
 
@@ -152,15 +181,14 @@ see_to_findings(DbmazzShipper *s)
 }
 
 /*
- * Of the group that is next: its size, and whether a smaller one may take its place.
- * Not if it is a single transaction, nor if its begin may have been sent by an
- * earlier life in a group that ended where this one does.
+ * Of the group that is next: its size, its end, and whether a smaller one may take
+ * its place.  Not if it is a single transaction, nor if all of it may be in the
+ * target: an earlier life may have sent a group that ended where this one does.
  */
 static void
 measure(DbmazzShipper *s)
 {
 	DbmazzGroup *g = &s->group;
-	XLogRecPtr	mark = g->lane->done.lsn;
 	XLogRecPtr	first = PG_UINT64_MAX;
 	XLogRecPtr	last = InvalidXLogRecPtr;
 	ListCell   *lc;
@@ -176,8 +204,8 @@ measure(DbmazzShipper *s)
 		if (batch->ends_group)
 			break;
 	}
-	g->before = first != last && mark < pg_atomic_read_u64(&s->p->position) ?
-		mark : InvalidXLogRecPtr;
+	g->sent.lsn = last;
+	g->can_shrink = first != last && g->lane->done.lsn < last;
 	g->is_late = false;
 }
 
@@ -202,13 +230,14 @@ begin_group(DbmazzShipper *s)
 
 		g->waiting = list_delete_first(g->waiting);
 		is_last = batch->ends_group;
-		g->lane->done.lsn = Max(g->lane->done.lsn, batch->last_commit_lsn);
 		g->members = lappend(g->members, dbmazz_shipper_take(s, head));
 	}
+	/* one of a single batch goes under labels of its table */
 	if (list_length(g->members) == 1)
 	{
 		list_free(g->members);
 		g->members = NIL;
+		keep_end(g);
 	}
 	MemoryContextSwitchTo(old);
 
@@ -238,6 +267,7 @@ end_group(DbmazzShipper *s)
 
 	list_free(g->members);
 	g->members = NIL;
+	keep_end(g);
 	MemoryContextReset(g->lane->cxt);
 	dbmazz_lane_note_success(s, g->lane);
 }
@@ -378,19 +408,22 @@ dbmazz_group_drive(DbmazzShipper *s, TimestampTz now, bool *started)
 /* ---- outcomes ----------------------------------------------------------------- */
 
 /*
- * Nothing of the group is, or will be, in the target: if it took too long, begin
- * anew with smaller ones.
+ * Nothing of the group will come into the target under this label.  If it took too
+ * long, begin anew with smaller ones; not so if an attempt is not known to have come
+ * to nothing (its label was forgotten), for then the group may be in the target.
  */
 static void
-not_loaded(DbmazzShipper *s)
+not_loaded(DbmazzShipper *s, bool is_aborted)
 {
 	DbmazzGroup *g = &s->group;
 
 	dbmazz_lane_next_label(g->lane);
-	if (!g->is_late || g->before == InvalidXLogRecPtr)
+	if (!is_aborted)
+		keep_end(g);
+	if (!g->is_late || !g->can_shrink)
 		return;
 	pg_atomic_write_u32(&s->p->group_segments, Max(g->nsegments / 2, 1));
-	g->lane->done.lsn = g->before;
+	g->sent.lsn = InvalidXLogRecPtr;
 	g->lane->settled = false;
 	dbmazz_lane_cover_label(s, g->lane, NULL);
 	DBMAZZ_DEBUG_POINT("group_taken_back");
@@ -401,8 +434,9 @@ not_loaded(DbmazzShipper *s)
 			 errdetail("It had %u kB. The pipeline begins anew, with half as "
 					   "much at a time.",
 					   g->nsegments * (DBMAZZ_SEGMENT_SIZE / 1024)),
-			 errhint("Raise the option load_timeout of the destination if this "
-					 "comes often.")));
+			 errhint("Raise dbmazz.starrocks_load_timeout (option "
+					 "\"load_timeout\" of the destination) if this comes "
+					 "often.")));
 }
 
 /* They may grow, until there is no limit any more. */
@@ -454,6 +488,19 @@ rejected(DbmazzShipper *s, const DbmazzCompletion *c)
 	dbmazz_group_begin_probes(s, c);
 }
 
+/* The labels are those of our own earlier life, or of a pipeline that is gone. */
+static void
+old_labels_settled(DbmazzShipper *s, const DbmazzCompletion *c)
+{
+	DbmazzGroup *g = &s->group;
+	const OldLabels *old = list_nth(g->lane->old, g->lane->nsettled);
+
+	if (!old->is_dropped)
+		g->is_aborted = c->is_aborted;
+	dbmazz_lane_note_success(s, g->lane);
+	g->lane->nsettled++;
+}
+
 void
 dbmazz_group_complete(DbmazzShipper *s, const DbmazzCompletion *c)
 {
@@ -465,12 +512,12 @@ dbmazz_group_complete(DbmazzShipper *s, const DbmazzCompletion *c)
 	{
 		/* of a doubt the end is known later: until then it has failed */
 		if (lane->in_doubt)
-			g->is_settled = true;
-		else
 		{
-			dbmazz_lane_note_success(s, lane);
-			lane->nsettled++;
+			g->is_settled = true;
+			g->is_aborted = c->is_aborted;
 		}
+		else
+			old_labels_settled(s, c);
 	}
 	else if (kind == DBMAZZ_REQUEST_SETTLE)
 		dbmazz_lane_note_failure(s, lane, c);
@@ -478,7 +525,7 @@ dbmazz_group_complete(DbmazzShipper *s, const DbmazzCompletion *c)
 		loaded(s);
 	else if (kind == DBMAZZ_REQUEST_RESOLVE &&
 			 (c->is_aborted || c->is_forgotten))
-		not_loaded(s);
+		not_loaded(s, c->is_aborted || g->is_aborted);
 	else if (kind == DBMAZZ_REQUEST_GROUP && c->outcome == DBMAZZ_REJECT)
 		rejected(s, c);
 	else
@@ -488,7 +535,7 @@ dbmazz_group_complete(DbmazzShipper *s, const DbmazzCompletion *c)
 		if (kind == DBMAZZ_REQUEST_GROUP)
 			g->is_late = c->is_late;
 		if (c->outcome == DBMAZZ_RETRY && kind == DBMAZZ_REQUEST_GROUP)
-			not_loaded(s);
+			not_loaded(s, true);
 		else
 			lane->in_doubt = true;
 	}

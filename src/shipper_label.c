@@ -37,6 +37,7 @@ dbmazz_lane_format_label(const Lane *lane, const char *uid, uint64 epoch,
 void
 dbmazz_lane_cover_label(DbmazzShipper *s, Lane *lane, const char *place)
 {
+	static const DbmazzMark none = {InvalidXLogRecPtr, 0};
 	ListCell   *lc;
 	bool		same_place = place == NULL || lane->place == NULL ?
 	place == lane->place : strcmp(place, lane->place) == 0;
@@ -46,7 +47,8 @@ dbmazz_lane_cover_label(DbmazzShipper *s, Lane *lane, const char *place)
 		return;
 	dbmazz_worker_begin();
 	dbmazz_catalog_set_lane(s->id, lane->target, lane->relid, lane->source,
-							s->epoch, lane->sequence, place, &lane->done);
+							s->epoch, lane->sequence, place, &lane->done,
+							lane == s->group.lane ? &s->group.sent : &none);
 	foreach(lc, lane->old)
 	{
 		const OldLabels *old = lfirst(lc);

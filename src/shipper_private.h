@@ -149,7 +149,8 @@ typedef struct Lane
 
 /*
  * Groups (shipper_group.c).  'lane' has their labels and attempts; its target is
- * the empty name, and its mark is the end of the last group that was sent.
+ * the empty name.  Its mark is where the last group ends that may be in the target,
+ * but for the one of 'sent'.
  */
 typedef struct DbmazzGroup
 {
@@ -160,11 +161,16 @@ typedef struct DbmazzGroup
 								 * is not there wholly */
 	List	   *members;		/* lanes; NIL: no group of several is under way */
 	bool		is_begun;		/* one was since the position was written */
+	DbmazzMark	sent;			/* end of the group that is sent under the lane's
+								 * labels, by this life or an earlier one; if
+								 * nothing comes of it, it was never there.
+								 * Invalid: none is */
 	uint32		nsegments;		/* of the group under way */
-	XLogRecPtr	before;			/* what the mark was in front of it; invalid if
-								 * it cannot be taken back */
+	bool		can_shrink;		/* a smaller one may take its place */
 	bool		is_late;		/* the last attempt took too long */
-	bool		is_settled;		/* the label in doubt is */
+	bool		is_settled;		/* the label in doubt is, */
+	bool		is_aborted;		/* and nothing was committed under it; before the
+								 * life's first group: under none of 'sent' */
 	bool		is_probing;
 	bool		found;			/* a row that the target does not take */
 	DbmazzCompletion rejected;	/* why it looks for them */
@@ -244,9 +250,6 @@ extern void dbmazz_lane_next_label(Lane *lane);
 /* If the lane has failed: its attempts do not fail any more, or it has stopped. */
 extern void dbmazz_lane_answers(DbmazzShipper *s, Lane *lane);
 
-/* All rows of the lane's oldest batch are in the target. */
-extern void dbmazz_lane_batch_done(DbmazzShipper *s, Lane *lane);
-
 /*
  * Make the oldest batch, which must be one of rows, the lane's request.  False:
  * none of its rows is to be sent, or the table has stopped.  May commit.
@@ -313,6 +316,10 @@ extern void dbmazz_lane_complete(DbmazzShipper *s, Lane *lane,
 								 const DbmazzCompletion *c);
 
 /* ---- groups (shipper_group.c) ---------------------------------------------- */
+
+/* Take over what the row of the groups' lane says. */
+extern void dbmazz_group_recover_lane(DbmazzShipper *s, Lane *lane,
+									  const DbmazzTableRow *table);
 
 /* When the tables are known: 'lsn' is the end of the WAL.  Ends the process if one
  * of them has stopped. */

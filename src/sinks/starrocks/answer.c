@@ -168,31 +168,40 @@ dbmazz_sr_answer_call(const DbmazzHttpAnswer *answer, const char *label,
 	return err->message[0] == '\0';
 }
 
-bool
+DbmazzSrLabelState
 dbmazz_sr_answer_ended(const DbmazzHttpAnswer *answer, const char *label,
 					   DbmazzSrVerdict *verdict, DbmazzError *err)
 {
-	static const char *const ends[] = {
-		"does not exist",
-		"already aborted",
-		"can not abort visible",
-		"can not abort committed",
-		"can't find the transaction"	/* before 4.0, which has none */
+	static const struct
+	{
+		const char *text;
+		DbmazzSrLabelState state;
+	}			ends[] = {
+		{"does not exist", DBMAZZ_SR_LABEL_UNKNOWN},
+		{"can't find the transaction", DBMAZZ_SR_LABEL_UNKNOWN},	/* before 4.0 */
+		{"already aborted", DBMAZZ_SR_LABEL_ABORTED},
+		{"can not abort visible", DBMAZZ_SR_LABEL_COMMITTED},
+		{"can not abort committed", DBMAZZ_SR_LABEL_COMMITTED}
 	};
-	bool		result = dbmazz_sr_answer_call(answer, label, verdict, err);
+	DbmazzSrLabelState result = DBMAZZ_SR_LABEL_UNREADABLE;
 	Reply		reply;
 	size_t		i;
 
-	if (result || verdict->reason == DBMAZZ_SR_TRANSPORT ||
+	if (dbmazz_sr_answer_call(answer, label, verdict, err))
+		return DBMAZZ_SR_LABEL_ABORTED;
+	if (verdict->reason == DBMAZZ_SR_TRANSPORT ||
 		verdict->reason == DBMAZZ_SR_ACCESS || answer->status != 200)
 		return result;
 	if (parse_reply(answer, &reply) && !is_other_label(&reply, label))
 	{
-		for (i = 0; i < sizeof(ends) / sizeof(ends[0]) && !result; i++)
-			result = find_fragment(reply.message, ends[i]);
+		for (i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+		{
+			if (find_fragment(reply.message, ends[i].text))
+				result = ends[i].state;
+		}
 	}
 	cJSON_Delete(reply.root);
-	if (result)
+	if (result != DBMAZZ_SR_LABEL_UNREADABLE)
 		dbmazz_error_reset(err);
 	return result;
 }

@@ -62,15 +62,6 @@ extern bool dbmazz_sr_answer_call(const DbmazzHttpAnswer *answer,
 								  const char *label, DbmazzSrVerdict *verdict,
 								  DbmazzError *err);
 
-/*
- * Does the answer to the rollback of a group say that the label is at its end,
- * whatever that is: rolled back, committed, or not known?  If not, or if that is
- * not sure, err and verdict tell as above.
- */
-extern bool dbmazz_sr_answer_ended(const DbmazzHttpAnswer *answer,
-								   const char *label, DbmazzSrVerdict *verdict,
-								   DbmazzError *err);
-
 /* The number of rows that such an answer says are loaded, or -1. */
 extern double dbmazz_sr_answer_loaded(const DbmazzHttpAnswer *answer);
 
@@ -86,7 +77,17 @@ typedef enum DbmazzSrLabelState
 } DbmazzSrLabelState;
 
 /*
- * Reads such an answer.  For RUNNING and PREPARED, err tells so; for ABORTED the
+ * Does the answer to the rollback of a group say that the label is at its end:
+ * ABORTED, COMMITTED, or (UNKNOWN) one that is not known?  If not, or if that is not
+ * sure, UNREADABLE: err and verdict tell as above.
+ */
+extern DbmazzSrLabelState dbmazz_sr_answer_ended(const DbmazzHttpAnswer *answer,
+												 const char *label,
+												 DbmazzSrVerdict *verdict,
+												 DbmazzError *err);
+
+/*
+ * Reads the answer to get_load_state.  For RUNNING and PREPARED, err tells so; for ABORTED the
  * reason; for UNREADABLE, verdict has slow_down and reason.  Never throws.
  */
 extern DbmazzSrLabelState dbmazz_sr_answer_state(const DbmazzHttpAnswer *answer,

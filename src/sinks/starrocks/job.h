@@ -144,6 +144,8 @@ struct DbmazzSrJob
 	/* SETTLE */
 	int			label;
 	int			cancels;		/* of the current label */
+	bool		saw_aborted;	/* one of them is aborted for certain */
+	bool		saw_committed;	/* one of them is committed */
 
 	/* at the MySQL port; private to session.c and settle.c */
 	DbmazzUrl	mysql;			/* whose port it is */

@@ -5,7 +5,8 @@
  * NOTES
  *	  Nothing here waits for a state to become final: the shipper asks again.
  *	  UNKNOWN counts as "not loaded", which is right as long as the server keeps
- *	  its labels longer than the shipper takes to ask.
+ *	  its labels longer than the shipper takes to ask.  But that nothing of a group
+ *	  was committed is said only if the server says so: see is_aborted.
  */
 #include <string.h>
 
@@ -19,6 +20,8 @@ static void not_ended(DbmazzSrJob *job, const char *said);
 static void cancel_label(DbmazzSrJob *job, const char *label);
 static void settle_label(DbmazzSrJob *job);
 static bool is_rolled_back(DbmazzSrJob *job);
+static void note_end(DbmazzSrJob *job, DbmazzSrLabelState state);
+static void all_settled(DbmazzSrJob *job);
 
 void
 dbmazz_sr_label_start(DbmazzSrJob *job)
@@ -108,14 +111,13 @@ settled(DbmazzSrJob *job, DbmazzSrLabelState state)
 
 	if (state != DBMAZZ_SR_LABEL_RUNNING && state != DBMAZZ_SR_LABEL_PREPARED)
 	{
+		note_end(job, state);
 		job->label++;
 		job->cancels = 0;
 		if (job->label < request->nlabels)
 			settle_label(job);
-		else if (request->place != NULL)
-			dbmazz_sr_settle_sessions(job);
 		else
-			dbmazz_sr_finish(job, DBMAZZ_DONE);
+			all_settled(job);
 	}
 	else if (job->cancels < 2 && !request->of_groups)
 	{
@@ -128,6 +130,29 @@ settled(DbmazzSrJob *job, DbmazzSrLabelState state)
 	}
 	else
 		not_ended(job, "");
+}
+
+static void
+note_end(DbmazzSrJob *job, DbmazzSrLabelState state)
+{
+	job->saw_aborted |= state == DBMAZZ_SR_LABEL_ABORTED;
+	job->saw_committed |= state == DBMAZZ_SR_LABEL_COMMITTED;
+}
+
+/*
+ * Labels are used in order, each when the one before it has come to nothing, and
+ * the server forgets those first that have ended first.  So if it remembers that
+ * one was aborted, it would remember that a later one was committed.
+ */
+static void
+all_settled(DbmazzSrJob *job)
+{
+	if (job->request->of_groups)
+		job->completion.is_aborted = job->saw_aborted && !job->saw_committed;
+	if (job->request->place != NULL)
+		dbmazz_sr_settle_sessions(job);
+	else
+		dbmazz_sr_finish(job, DBMAZZ_DONE);
 }
 
 /* 'said' is what the server had to say on it. */
@@ -167,9 +192,12 @@ is_rolled_back(DbmazzSrJob *job)
 	const DbmazzHttpAnswer *answer = dbmazz_http_answer(job->transfer);
 	DbmazzError *err = &job->completion.error;
 	char		said[DBMAZZ_ERROR_MESSAGE];
+	DbmazzSrLabelState state;
 
-	if (dbmazz_sr_answer_ended(answer, job->request->labels[job->label],
-							   &job->verdict, err))
+	state = dbmazz_sr_answer_ended(answer, job->request->labels[job->label],
+								   &job->verdict, err);
+	note_end(job, state);
+	if (state != DBMAZZ_SR_LABEL_UNREADABLE)
 		return true;
 	if (job->verdict.reason == DBMAZZ_SR_TRANSPORT ||
 		job->verdict.reason == DBMAZZ_SR_ACCESS ||

@@ -90,6 +90,11 @@ dbmazz_sr_finish(DbmazzSrJob *job, DbmazzOutcome outcome)
 	dbmazz_sr_port_end(job);
 	if (outcome == DBMAZZ_DONE)
 		dbmazz_error_reset(&job->completion.error);
+	else if (job->completion.is_late)
+		dbmazz_error_hint(&job->completion.error,
+						  "Raise dbmazz.starrocks_load_timeout (option "
+						  "\"load_timeout\"), or find out why StarRocks is "
+						  "slow.");
 	dbmazz_sr_hide(&job->completion.error, job->config->basic);
 	dbmazz_sr_hide(&job->completion.error, job->config->password);
 	job->completion.id = job->request->id;

@@ -10,6 +10,10 @@
  *	  was dropped while the table was at rest is found before rows are sent, not
  *	  behind them.
  *
+ *	  Of frontends of several versions, one may tell numbers (schema.h) and another
+ *	  one not.  Those that are known are kept, so that it does not matter which one
+ *	  is asked in between; but not where the target was altered.
+ *
  *	  A label is used for several attempts where it seemed that the target does not
  *	  know it.  Any of them may turn out to be the one that was loaded, perhaps when
  *	  a column was not there for a while.  So the plan of the first one is kept: a
@@ -32,6 +36,7 @@ struct DbmazzSrTarget
 	char	   *name;
 	DbmazzSrSchema *schema;
 	int64_t		read_at_ms;
+	bool		is_expired;		/* the table was altered since */
 	DbmazzSrPlan *plans[MAX_PLANS];
 	int			next_plan;		/* the place to be used next */
 	char		label[DBMAZZ_LABEL_SIZE];	/* of the newest load, */
@@ -103,8 +108,10 @@ dbmazz_sr_cache_expire(DbmazzSr *sr, const char *name)
 {
 	DbmazzSrTarget *target = *find(sr, name);
 
-	if (target != NULL)
-		target->read_at_ms = dbmazz_http_now_ms() - MAX_AGE_MS - 1;
+	if (target == NULL)
+		return;
+	target->read_at_ms = dbmazz_http_now_ms() - MAX_AGE_MS - 1;
+	target->is_expired = true;
 }
 
 void
@@ -112,9 +119,12 @@ dbmazz_sr_cache_store(DbmazzSr *sr, const char *name, DbmazzSrSchema *schema)
 {
 	DbmazzSrTarget *target = *find(sr, name);
 
+	if (target != NULL && !target->is_expired)
+		dbmazz_sr_schema_keep_numbers(schema, target->schema);
 	if (target != NULL && dbmazz_sr_schema_equal(target->schema, schema))
 	{
 		free(schema);
+		target->is_expired = false;
 		target->read_at_ms = dbmazz_http_now_ms();
 		return;
 	}
@@ -128,6 +138,7 @@ dbmazz_sr_cache_store(DbmazzSr *sr, const char *name, DbmazzSrSchema *schema)
 	drop_plans(target);
 	free(target->schema);
 	target->schema = schema;
+	target->is_expired = false;
 	target->read_at_ms = dbmazz_http_now_ms();
 }
 

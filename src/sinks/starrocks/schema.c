@@ -106,13 +106,13 @@ dbmazz_sr_schema_assume(const DbmazzTableDesc *desc)
 	return schema;
 }
 
-bool
-dbmazz_sr_schema_equal(const DbmazzSrSchema *a, const DbmazzSrSchema *b)
+/* But for numbers, and for how they were asked for. */
+static bool
+is_alike(const DbmazzSrSchema *a, const DbmazzSrSchema *b)
 {
 	int			i;
 
-	if (a->source != b->source || a->number != b->number ||
-		a->keys_known != b->keys_known || a->nulls_known != b->nulls_known ||
+	if (a->keys_known != b->keys_known || a->nulls_known != b->nulls_known ||
 		a->is_primary != b->is_primary || a->is_duplicate != b->is_duplicate ||
 		a->ncolumns != b->ncolumns)
 		return false;
@@ -122,12 +122,47 @@ dbmazz_sr_schema_equal(const DbmazzSrSchema *a, const DbmazzSrSchema *b)
 		const DbmazzSrColumn *y = &b->columns[i];
 
 		if (strcmp(x->name, y->name) != 0 || x->type != y->type ||
-			x->scale != y->scale || x->number != y->number ||
-			x->is_key != y->is_key || x->is_nullable != y->is_nullable ||
+			x->scale != y->scale || x->is_key != y->is_key ||
+			x->is_nullable != y->is_nullable ||
 			x->has_default != y->has_default)
 			return false;
 	}
 	return true;
+}
+
+bool
+dbmazz_sr_schema_equal(const DbmazzSrSchema *a, const DbmazzSrSchema *b)
+{
+	int			i;
+
+	if (a->source != b->source || a->number != b->number || !is_alike(a, b))
+		return false;
+	for (i = 0; i < a->ncolumns; i++)
+	{
+		if (a->columns[i].number != b->columns[i].number)
+			return false;
+	}
+	return true;
+}
+
+void
+dbmazz_sr_schema_keep_numbers(DbmazzSrSchema *schema,
+							  const DbmazzSrSchema *known)
+{
+	int			i;
+
+	if ((schema->number != 0 && schema->number != known->number) ||
+		!is_alike(schema, known))
+		return;
+	for (i = 0; i < schema->ncolumns; i++)
+	{
+		if (schema->columns[i].number != -1 &&
+			schema->columns[i].number != known->columns[i].number)
+			return;
+	}
+	schema->number = known->number;
+	for (i = 0; i < schema->ncolumns; i++)
+		schema->columns[i].number = known->columns[i].number;
 }
 
 const DbmazzSrColumn *

@@ -84,6 +84,13 @@ extern DbmazzSrSchema *dbmazz_sr_schema_assume(const DbmazzTableDesc *desc);
 extern bool dbmazz_sr_schema_equal(const DbmazzSrSchema *a,
 								   const DbmazzSrSchema *b);
 
+/*
+ * Take over the numbers that only 'known' has, an older one of the same table, where
+ * all else that is told of the columns is the same.
+ */
+extern void dbmazz_sr_schema_keep_numbers(DbmazzSrSchema *schema,
+										  const DbmazzSrSchema *known);
+
 /* NULL if there is none of exactly this name. */
 extern const DbmazzSrColumn *dbmazz_sr_schema_find(const DbmazzSrSchema *schema,
 												   const char *name);

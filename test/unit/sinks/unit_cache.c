@@ -51,6 +51,67 @@ check_renewal(DbmazzSr *sr, const DbmazzTableDesc *desc)
 	dbmazz_sr_plan_release(plan);
 }
 
+/* The schema, as told by a frontend that knows these numbers. */
+static DbmazzSrSchema *
+numbered(const DbmazzTableDesc *desc, double number, double column)
+{
+	DbmazzSrSchema *schema = dbmazz_sr_schema_assume(desc);
+
+	schema->number = number;
+	schema->columns[1].number = column;
+	return schema;
+}
+
+static bool
+serves(DbmazzSr *sr, const DbmazzTableDesc *desc, const DbmazzSrPlan *plan)
+{
+	DbmazzSrPlan *now = dbmazz_sr_cache_plan(sr, desc);
+	bool		result = now == plan;
+
+	dbmazz_sr_plan_release(now);
+	return result;
+}
+
+/* A frontend that tells no numbers does not make those forgotten that are known. */
+static void
+check_numbers(DbmazzSr *sr, const DbmazzTableDesc *desc)
+{
+	DbmazzSrSchema *other = numbered(desc, 0, -1);
+	DbmazzSrPlan *plan;
+
+	dbmazz_sr_cache_store(sr, "t", numbered(desc, 5, 7));
+	plan = dbmazz_sr_cache_plan(sr, desc);
+	CHECK(plan->number == 5 && plan->numbers[1] == 7);
+	dbmazz_sr_cache_store(sr, "t", numbered(desc, 0, -1));
+	CHECK(serves(sr, desc, plan));
+	dbmazz_sr_cache_store(sr, "t", numbered(desc, 5, -1));
+	CHECK(serves(sr, desc, plan));
+
+	/* they are kept by what was asked for in another way, too */
+	other->source = DBMAZZ_SR_SCHEMA_SQL;
+	dbmazz_sr_cache_store(sr, "t", other);
+	dbmazz_sr_plan_release(plan);
+	plan = dbmazz_sr_cache_plan(sr, desc);
+	CHECK(plan->number == 5 && plan->numbers[1] == 7);
+	CHECK_INT(dbmazz_sr_cache_source(sr, "t"), DBMAZZ_SR_SCHEMA_SQL);
+
+	/* another table, another column, and one that was altered */
+	dbmazz_sr_cache_store(sr, "t", numbered(desc, 6, -1));
+	CHECK(!serves(sr, desc, plan));
+	dbmazz_sr_cache_store(sr, "t", numbered(desc, 6, 7));
+	dbmazz_sr_cache_store(sr, "t", numbered(desc, 0, 8));
+	dbmazz_sr_plan_release(plan);
+	plan = dbmazz_sr_cache_plan(sr, desc);
+	CHECK(plan->number == 0 && plan->numbers[1] == 8);
+	dbmazz_sr_plan_release(plan);
+	dbmazz_sr_cache_store(sr, "t", numbered(desc, 6, 7));
+	dbmazz_sr_cache_expire(sr, "t");
+	dbmazz_sr_cache_store(sr, "t", numbered(desc, 0, -1));
+	plan = dbmazz_sr_cache_plan(sr, desc);
+	CHECK(plan->number == 0 && plan->numbers[1] == -1);
+	dbmazz_sr_plan_release(plan);
+}
+
 /* Of the attempts under a label, the first one counts. */
 static void
 check_first(DbmazzSr *sr, const DbmazzTableDesc *desc)
@@ -128,6 +189,7 @@ unit_cache(void)
 
 	dbmazz_sr_cache_store(&sr, "t", dbmazz_sr_schema_assume(full));
 	check_renewal(&sr, full);
+	check_numbers(&sr, full);
 	check_first(&sr, full);
 	dbmazz_sr_cache_store(&sr, "u", dbmazz_sr_schema_assume(other));
 	dbmazz_sr_cache_clear(&sr);

@@ -143,7 +143,9 @@ redirect_ended(DbmazzSrJob *job)
 
 /*
  * Any frontend names the backend of a load itself, and a backend keeps what it
- * gets.  Only the begin of a transaction goes by way of the leader.
+ * gets.  Only the begin of a transaction goes by way of the leader; but not with
+ * be_address, which takes the leader's place, too: there is no need to ask which
+ * backend it is to be, and the backend tells the leader of what it begins.
  */
 static int
 max_hops(const DbmazzSrJob *job)

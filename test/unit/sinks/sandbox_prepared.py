@@ -172,6 +172,16 @@ def test_prepared_frontends(box):
     assert ids(box) == [1, 2, 3]
 
 
+def test_prepared_be_address(box):
+    """It replaces the leader's address, too: a backend begins by itself what is sent to it."""
+    backend = f"127.0.0.1:{box.ports['be']}"
+    box.fresh()
+    box.fault("fe_follower", count=1, endpoint="transaction")
+    check(prepared(box, "b1", be_address=backend), "done")
+    check(ask(box, "commit", "b1"), "done")
+    assert ids(box) == [1, 2, 3]
+
+
 def test_prepared_refused(box):
     box.fresh()
     box.fault("too_many_txns", count=1)

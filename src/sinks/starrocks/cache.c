@@ -17,7 +17,9 @@
  *	  A label is used for several attempts where it seemed that the target does not
  *	  know it.  Any of them may turn out to be the one that was loaded, perhaps when
  *	  a column was not there for a while.  So the plan of the first one is kept: a
- *	  schema that equals its own has had all columns all the time.
+ *	  schema that equals its own has had all columns all the time.  What was sent
+ *	  under older settings is known by its label only, so that a later attempt does
+ *	  not pass for the first one.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,13 +36,14 @@ struct DbmazzSrTarget
 {
 	DbmazzSrTarget *next;
 	char	   *name;
-	DbmazzSrSchema *schema;
+	DbmazzSrSchema *schema;		/* NULL: not known under the settings of now */
 	int64_t		read_at_ms;
 	bool		is_expired;		/* the table was altered since */
 	DbmazzSrPlan *plans[MAX_PLANS];
 	int			next_plan;		/* the place to be used next */
 	char		label[DBMAZZ_LABEL_SIZE];	/* of the newest load, */
-	DbmazzSrPlan *first;		/* and what its first attempt was sent by */
+	DbmazzSrPlan *first;		/* and what its first attempt was sent by; NULL:
+								 * not known */
 };
 
 static DbmazzSrTarget **find(DbmazzSr *sr, const char *name);
@@ -57,7 +60,7 @@ dbmazz_sr_cache_plan(DbmazzSr *sr, const DbmazzTableDesc *desc)
 	DbmazzError ignored;
 	int64_t		age;
 
-	if (target == NULL)
+	if (target == NULL || target->schema == NULL)
 		return NULL;
 	age = dbmazz_http_now_ms() - target->read_at_ms;
 	if (age > MAX_AGE_MS)
@@ -81,7 +84,8 @@ dbmazz_sr_cache_source(DbmazzSr *sr, const char *name)
 {
 	DbmazzSrTarget *target = *find(sr, name);
 
-	return target != NULL ? target->schema->source : DBMAZZ_SR_SCHEMA_V2;
+	return target != NULL && target->schema != NULL ?
+		target->schema->source : DBMAZZ_SR_SCHEMA_V2;
 }
 
 bool
@@ -118,10 +122,11 @@ void
 dbmazz_sr_cache_store(DbmazzSr *sr, const char *name, DbmazzSrSchema *schema)
 {
 	DbmazzSrTarget *target = *find(sr, name);
+	bool		has_schema = target != NULL && target->schema != NULL;
 
-	if (target != NULL && !target->is_expired)
+	if (has_schema && !target->is_expired)
 		dbmazz_sr_schema_keep_numbers(schema, target->schema);
-	if (target != NULL && dbmazz_sr_schema_equal(target->schema, schema))
+	if (has_schema && dbmazz_sr_schema_equal(target->schema, schema))
 	{
 		free(schema);
 		target->is_expired = false;
@@ -150,7 +155,7 @@ dbmazz_sr_cache_make(DbmazzSr *sr, const DbmazzTableDesc *desc,
 	DbmazzSrPlan *plan;
 	int			place;
 
-	if (target == NULL)
+	if (target == NULL || target->schema == NULL)
 	{
 		dbmazz_error_set(err, DBMAZZ_ERR_NO_SPACE, 0, "out of memory");
 		return NULL;
@@ -198,6 +203,25 @@ dbmazz_sr_cache_clear(DbmazzSr *sr)
 	}
 }
 
+void
+dbmazz_sr_cache_outdate(DbmazzSr *sr)
+{
+	DbmazzSrTarget *target;
+	int			i;
+
+	for (i = 0; i < DBMAZZ_SR_BUCKETS; i++)
+	{
+		for (target = sr->targets[i]; target != NULL; target = target->next)
+		{
+			drop_plans(target);
+			dbmazz_sr_plan_release(target->first);
+			target->first = NULL;
+			free(target->schema);
+			target->schema = NULL;
+		}
+	}
+}
+
 bool
 dbmazz_sr_cache_sent(DbmazzSr *sr, const char *name, const char *label,
 					 DbmazzSrPlan *plan)
@@ -205,13 +229,16 @@ dbmazz_sr_cache_sent(DbmazzSr *sr, const char *name, const char *label,
 	DbmazzSrTarget *target = *find(sr, name);
 
 	if (target == NULL)
+		target = add(sr, name);
+	if (target == NULL)
 		return true;
-	if (target->first != NULL && strcmp(target->label, label) == 0)
+	if (strcmp(target->label, label) == 0)
 		return false;
 	dbmazz_sr_plan_release(target->first);
 	(void) snprintf(target->label, sizeof(target->label), "%s", label);
 	target->first = plan;
-	plan->refs++;
+	if (plan != NULL)
+		plan->refs++;
 	return true;
 }
 

@@ -319,8 +319,8 @@ extern DbmazzSrPlan *dbmazz_sr_cache_last(DbmazzSr *sr,
 										  const DbmazzTableDesc *desc);
 
 /*
- * Rows are about to be sent under the label, by that plan.  True if they are for
- * the first time, as far as is known.
+ * Rows are about to be sent under the label, by that plan, or (NULL) by one of older
+ * settings.  True if they are for the first time, as far as is known.
  */
 extern bool dbmazz_sr_cache_sent(DbmazzSr *sr, const char *target,
 								 const char *label, DbmazzSrPlan *plan);
@@ -358,6 +358,9 @@ extern DbmazzSrPlan *dbmazz_sr_cache_make(DbmazzSr *sr,
 										  DbmazzError *err);
 extern void dbmazz_sr_cache_forget(DbmazzSr *sr, const char *target);
 extern void dbmazz_sr_cache_clear(DbmazzSr *sr);
+
+/* Settings have changed: forget all but that labels were used. */
+extern void dbmazz_sr_cache_outdate(DbmazzSr *sr);
 
 /* ---- render.c ---------------------------------------------------------- */
 

@@ -113,9 +113,12 @@ redirect_ended(DbmazzSrJob *job)
 	{
 		if (dbmazz_sr_take_redirect(job, answer))
 		{
-			job->is_first = job->config != job->sr->config ||
+			/* what other settings made is no plan for those that come later */
+			job->is_first =
 				dbmazz_sr_cache_sent(job->sr, job->target,
-									 job->request->label, job->plan);
+									 job->request->label,
+									 job->config == job->sr->config ?
+									 job->plan : NULL);
 			job->step = DBMAZZ_SR_STEP_LOAD;
 			dbmazz_sr_call_there(job, "PUT", MAX_LOAD_ANSWER);
 		}

@@ -121,8 +121,6 @@ check_first(DbmazzSr *sr, const DbmazzTableDesc *desc)
 	DbmazzSrPlan *other;
 	DbmazzSrPlan *first;
 
-	CHECK(dbmazz_sr_cache_sent(sr, "nobody", "l1", plan));
-	CHECK(dbmazz_sr_cache_first(sr, "nobody", "l1") == NULL);
 	CHECK(dbmazz_sr_cache_first(sr, "t", "l1") == NULL);
 	CHECK(dbmazz_sr_cache_sent(sr, "t", "l1", plan));
 
@@ -143,6 +141,36 @@ check_first(DbmazzSr *sr, const DbmazzTableDesc *desc)
 	CHECK(first == other);
 	dbmazz_sr_plan_release(first);
 	dbmazz_sr_plan_release(other);
+	dbmazz_sr_plan_release(plan);
+}
+
+/* Under other settings a label that was used before does not pass for a new one. */
+static void
+check_outdated(DbmazzSr *sr, const DbmazzTableDesc *desc)
+{
+	DbmazzSrPlan *plan = dbmazz_sr_cache_plan(sr, desc);
+
+	CHECK(dbmazz_sr_cache_sent(sr, "t", "l3", plan));
+	dbmazz_sr_cache_outdate(sr);
+	CHECK(dbmazz_sr_cache_plan(sr, desc) == NULL);
+	CHECK(dbmazz_sr_cache_last(sr, desc) == NULL);
+	CHECK_INT(dbmazz_sr_cache_source(sr, "t"), DBMAZZ_SR_SCHEMA_V2);
+	CHECK(!dbmazz_sr_cache_renew(sr, "t", plan, NULL));
+	dbmazz_sr_plan_release(plan);
+
+	dbmazz_sr_cache_store(sr, "t", dbmazz_sr_schema_assume(desc));
+	plan = dbmazz_sr_cache_plan(sr, desc);
+	CHECK(!dbmazz_sr_cache_sent(sr, "t", "l3", plan));
+	CHECK(dbmazz_sr_cache_first(sr, "t", "l3") == NULL);
+	CHECK(dbmazz_sr_cache_sent(sr, "t", "l4", plan));
+
+	/* nor one that a request with the older ones uses behind that */
+	CHECK(dbmazz_sr_cache_sent(sr, "t", "l5", NULL));
+	CHECK(!dbmazz_sr_cache_sent(sr, "t", "l5", plan));
+	CHECK(dbmazz_sr_cache_first(sr, "t", "l5") == NULL);
+	CHECK(dbmazz_sr_cache_sent(sr, "new", "l6", NULL));
+	CHECK(!dbmazz_sr_cache_sent(sr, "new", "l6", plan));
+	CHECK(dbmazz_sr_cache_first(sr, "new", "l6") == NULL);
 	dbmazz_sr_plan_release(plan);
 }
 
@@ -191,6 +219,7 @@ unit_cache(void)
 	check_renewal(&sr, full);
 	check_numbers(&sr, full);
 	check_first(&sr, full);
+	check_outdated(&sr, full);
 	dbmazz_sr_cache_store(&sr, "u", dbmazz_sr_schema_assume(other));
 	dbmazz_sr_cache_clear(&sr);
 	for (i = 0; i < DBMAZZ_SR_BUCKETS; i++)

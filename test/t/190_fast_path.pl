@@ -337,7 +337,7 @@ sub learned
 my $some = 'UPDATE narrow SET a = a + 1; UPDATE typed SET p = p + 1; UPDATE items SET i4 = 7;';
 learned($some);
 is(learned($some), 0, 'what was learned is kept');
-is(learned(<<~"SQL"), 0, 'also where others make and drop tables, types, schemas and functions');
+my $others = <<~"SQL";
 	$some
 	DO \$\$ BEGIN
 		FOR i IN 1..200 LOOP
@@ -358,6 +358,14 @@ is(learned(<<~"SQL"), 0, 'also where others make and drop tables, types, schemas
 	DROP SCHEMA different CASCADE;
 	$some
 	SQL
+# a decoder that falls behind the server's messages of invalidation must forget all; that may happen, not always
+my $again = 0;
+for (1 .. 4)
+{
+	$again = learned($others);
+	last if $again == 0;
+}
+is($again, 0, 'also where others make and drop tables, types, schemas and functions');
 is(learned("ALTER TABLE narrow REPLICA IDENTITY FULL; $some ALTER TABLE narrow REPLICA IDENTITY DEFAULT; $some"), 2,
 	'a table that changes is learned anew, and no other');
 cmp_ok(learned("ALTER TYPE mood RENAME TO feeling; $some ALTER TYPE feeling RENAME TO mood; $some"), '>=', 2,

@@ -479,7 +479,7 @@ LEFT JOIN (SELECT pipeline, target, min(requested_at) AS replay_requested_at,
 	ON r.pipeline = p.id AND r.target = coalesce(t.target, g.target)
 LEFT JOIN (SELECT pipeline, relid, min(until) AS rows_wait_until
 		   FROM dbmazz.stat_get_budget_waits() GROUP BY pipeline, relid) b
-	ON b.pipeline = p.id AND b.relid = t.relation
+	ON b.pipeline = p.id AND b.relid = coalesce(t.relation, g.relation)
 CROSS JOIN (SELECT CASE WHEN pg_catalog.pg_is_in_recovery()
 				THEN pg_catalog.pg_last_wal_replay_lsn()
 				ELSE pg_catalog.pg_current_wal_flush_lsn() END) w (lsn)

@@ -270,15 +270,16 @@ dbmazz_reorder_keep_blocks_compat(ReorderBuffer *rb, ReorderBufferTXN *txn)
 /*
  * With each transaction the reorder buffer gives back what it held, and glibc then
  * gives the end of the heap back to the kernel from 128 kB on: to have it cleared
- * and mapped anew for the next transaction was a tenth of what decoding cost.  So
- * this process keeps up to 16 MB.  These are the values that glibc comes to by itself
- * when a block of 8 MB (reorderbuffer.c has such) was freed; see mallopt(3).
+ * and mapped anew for the next transaction was a tenth of what decoding cost.  So up
+ * to 16 MB stay there; and the largest blocks that memory contexts ask for, 8 MB, are
+ * in the heap.  glibc comes to such values by itself when a block of that size was
+ * freed, but not with short transactions; see mallopt(3).
  */
 static inline void
 dbmazz_keep_memory_compat(void)
 {
 #ifdef __GLIBC__
-	(void) mallopt(M_MMAP_THRESHOLD, 8 * 1024 * 1024);
+	(void) mallopt(M_MMAP_THRESHOLD, 16 * 1024 * 1024);
 	(void) mallopt(M_TRIM_THRESHOLD, 16 * 1024 * 1024);
 #endif
 }

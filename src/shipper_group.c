@@ -191,6 +191,7 @@ measure(DbmazzShipper *s)
 	DbmazzGroup *g = &s->group;
 	XLogRecPtr	first = PG_UINT64_MAX;
 	XLogRecPtr	last = InvalidXLogRecPtr;
+	uint32		limit = pg_atomic_read_u32(&s->p->group_segments);
 	ListCell   *lc;
 
 	g->nsegments = 0;
@@ -205,7 +206,7 @@ measure(DbmazzShipper *s)
 			break;
 	}
 	g->sent.lsn = last;
-	g->can_shrink = first != last && g->lane->done.lsn < last;
+	g->can_shrink = first != last && g->lane->done.lsn < last && limit != 1;
 	g->is_late = false;
 }
 
@@ -348,6 +349,9 @@ send_group(DbmazzShipper *s)
 		parts[n].target = member->target;
 		parts[n++].batch = &member->view;
 	}
+	/* a later life must not take the end of another attempt for that of this one */
+	if (lane->sequence != lane->durable)
+		lane->settled = false;
 	dbmazz_lane_cover_label(s, lane, NULL);
 	dbmazz_lane_format_label(lane, s->uid, s->epoch, lane->sequence,
 							 lane->label);
@@ -416,13 +420,17 @@ static void
 not_loaded(DbmazzShipper *s, bool is_aborted)
 {
 	DbmazzGroup *g = &s->group;
+	uint32		limit = pg_atomic_read_u32(&s->p->group_segments);
 
 	dbmazz_lane_next_label(g->lane);
 	if (!is_aborted)
 		keep_end(g);
 	if (!g->is_late || !g->can_shrink)
 		return;
-	pg_atomic_write_u32(&s->p->group_segments, Max(g->nsegments / 2, 1));
+	/* one that ends where it must may be larger than the limit */
+	if (limit == 0 || limit > g->nsegments)
+		limit = g->nsegments;
+	pg_atomic_write_u32(&s->p->group_segments, Max(limit / 2, 1));
 	g->sent.lsn = InvalidXLogRecPtr;
 	g->lane->settled = false;
 	dbmazz_lane_cover_label(s, g->lane, NULL);

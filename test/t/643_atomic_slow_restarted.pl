@@ -61,23 +61,41 @@ sub one_group
 my $reader = start_reader($target);
 
 # The life ends when the group is in the target, before it has said so.  To cut it now
-# would show the past, so it is sent as it is.
-one_group(1001, 1070);
-my $epoch = epoch_of($node);
-my ($visible, $aborted) = (txns('VISIBLE'), txns('ABORTED'));
-break_at($node, 'group_loaded', 'error');
-slow(skip => 3);
-$target->release;
-wait_for_workers($node, $epoch);
-is(txns('VISIBLE'), $visible + 1, 'the group is in the target');
-wait_until('two attempts', sub { txns('ABORTED') >= $aborted + 2 });
-is(times_late(), 0, 'a group that is in the target is not made smaller');
-wait_until('the view to say what helps', sub {
-	query(q(SELECT last_error_hint FROM dbmazz.stat_pipeline WHERE name = 'p')) =~ /dbmazz\.starrocks_load_timeout/;
-});
-clear_breaks($node);
-$target->clear_faults;
-same_bank($node, $target, 'after a group that was in the target');
+# would show the past, so it is sent as it is; also where the frontend was restarted, which
+# takes it for aborted then, and the label is forgotten.
+for my $is_restarted (0, 1)
+{
+	one_group(1001 + $is_restarted * 100, 1070 + $is_restarted * 100);
+	my $epoch = epoch_of($node);
+	my ($visible, $aborted) = (txns('VISIBLE'), txns('ABORTED'));
+	break_at($node, 'group_loaded', 'error');
+	slow(skip => 3);
+	$target->fault(fault => 'fe_hold', endpoint => 'rollback', count => 1) if $is_restarted;
+	$target->release;
+	wait_for_workers($node, $epoch);
+	is(txns('VISIBLE'), $visible + 1, 'the group is in the target');
+	if ($is_restarted)
+	{
+		wait_held();
+		$target->fault(fault => 'fe_restart', count => 1);
+		$target->fault(fault => 'label_retention', max_num => 0);
+		$target->fault(fault => 'fe_hold', endpoint => 'begin', count => 1);
+		$target->release;
+		wait_held();
+		$target->clear_faults;
+		slow();
+		$aborted = txns('ABORTED');
+		$target->release;
+	}
+	wait_until('two attempts', sub { txns('ABORTED') >= $aborted + 2 });
+	is(times_late(), 0, 'a group that is in the target is not made smaller');
+	wait_until('the view to say what helps', sub {
+		query(q(SELECT last_error_hint FROM dbmazz.stat_pipeline WHERE name = 'p')) =~ /dbmazz\.starrocks_load_timeout/;
+	});
+	clear_breaks($node);
+	$target->clear_faults;
+	same_bank($node, $target, 'after a group that was in the target');
+}
 
 # The answer to the commit is late, and by then the server does not know the label any
 # more.  So the group may be in the target (it is), and is sent again as it is.

@@ -179,26 +179,26 @@ dbmazz_sr_answer_ended(const DbmazzHttpAnswer *answer, const char *label,
 	}			ends[] = {
 		{"does not exist", DBMAZZ_SR_LABEL_UNKNOWN},
 		{"can't find the transaction", DBMAZZ_SR_LABEL_UNKNOWN},	/* before 4.0 */
-		{"already aborted", DBMAZZ_SR_LABEL_ABORTED},
+		{"already aborted", DBMAZZ_SR_LABEL_UNKNOWN},
+		{"already in progress", DBMAZZ_SR_LABEL_UNKNOWN},
 		{"can not abort visible", DBMAZZ_SR_LABEL_COMMITTED},
 		{"can not abort committed", DBMAZZ_SR_LABEL_COMMITTED}
 	};
-	DbmazzSrLabelState result = DBMAZZ_SR_LABEL_UNREADABLE;
+	bool		is_done = dbmazz_sr_answer_call(answer, label, verdict, err);
+	DbmazzSrLabelState result = is_done ?
+	DBMAZZ_SR_LABEL_ABORTED : DBMAZZ_SR_LABEL_UNREADABLE;
 	Reply		reply;
 	size_t		i;
 
-	if (dbmazz_sr_answer_call(answer, label, verdict, err))
-		return DBMAZZ_SR_LABEL_ABORTED;
-	if (verdict->reason == DBMAZZ_SR_TRANSPORT ||
-		verdict->reason == DBMAZZ_SR_ACCESS || answer->status != 200)
+	if (!is_done && (verdict->reason == DBMAZZ_SR_TRANSPORT ||
+					 verdict->reason == DBMAZZ_SR_ACCESS ||
+					 answer->status != 200))
 		return result;
 	if (parse_reply(answer, &reply) && !is_other_label(&reply, label))
 	{
 		for (i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
-		{
 			if (find_fragment(reply.message, ends[i].text))
 				result = ends[i].state;
-		}
 	}
 	cJSON_Delete(reply.root);
 	if (result != DBMAZZ_SR_LABEL_UNREADABLE)

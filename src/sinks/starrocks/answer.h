@@ -79,7 +79,10 @@ typedef enum DbmazzSrLabelState
 /*
  * Does the answer to the rollback of a group say that the label is at its end:
  * ABORTED, COMMITTED, or (UNKNOWN) one that is not known?  If not, or if that is not
- * sure, UNREADABLE: err and verdict tell as above.
+ * sure, UNREADABLE: err and verdict tell as above.  "Already aborted" is not known: a
+ * frontend that has been started again says so of what was committed as well, for the
+ * ends of these transactions are not in its journal (StreamLoadMgr.java,
+ * cancelUnDurableTaskAfterRestart()).
  */
 extern DbmazzSrLabelState dbmazz_sr_answer_ended(const DbmazzHttpAnswer *answer,
 												 const char *label,

@@ -140,9 +140,10 @@ note_end(DbmazzSrJob *job, DbmazzSrLabelState state)
 }
 
 /*
- * Labels are used in order, each when the one before it has come to nothing, and
- * the server forgets those first that have ended first.  So if it remembers that
- * one was aborted, it would remember that a later one was committed.
+ * Nothing was committed under a group's labels?  Of those that the checkpoint row
+ * covers only the first may have been committed, for the row is written anew in front
+ * of the next attempt (send_group() in shipper_group.c).  So one that is aborted for
+ * certain is that one; those behind it were not used.
  */
 static void
 all_settled(DbmazzSrJob *job)

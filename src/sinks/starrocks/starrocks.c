@@ -90,7 +90,7 @@ dbmazz_sr_finish(DbmazzSrJob *job, DbmazzOutcome outcome)
 	dbmazz_sr_port_end(job);
 	if (outcome == DBMAZZ_DONE)
 		dbmazz_error_reset(&job->completion.error);
-	else if (job->completion.is_late)
+	else if (job->completion.is_late && outcome != DBMAZZ_REJECT)
 		dbmazz_error_hint(&job->completion.error,
 						  "Raise dbmazz.starrocks_load_timeout (option "
 						  "\"load_timeout\"), or find out why StarRocks is "

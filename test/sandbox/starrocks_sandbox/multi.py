@@ -24,6 +24,7 @@ class Multi:
     timeout: int
     tables: dict = field(default_factory=dict)      # name -> Open
     sent_on: set = field(default_factory=set)       # tables that the backend was told about
+    is_cancelled: bool = False                      # a frontend that was restarted says so, whatever became of it
     lost: bool = False                          # the backend has forgotten the rows
 
     @property
@@ -51,6 +52,7 @@ class MultiCall(Call):
         if self.app.faults.take("fe_restart", self.subject):
             for found in self.app.multi.values():
                 await self.app.txns.abort(found.txn, "cancelled after FE restart")
+                found.is_cancelled = True
         if self.name == "prepare":
             raise Refused("FAILED", "class com.starrocks.common.StarRocksException: Unsupported operation: prepare")
         if self.name == "begin":
@@ -135,6 +137,9 @@ class MultiCall(Call):
 
     async def _rollback_multi(self, found):
         txn, names = found.txn, self._names(found)
+        if found.is_cancelled or txn.state == "ABORTED":
+            # after a restart so are those that were committed: their end is not in the journal
+            return {"Status": "OK", "Message": f"stream load task {self.label} has already aborted", **names}
         if txn.state in ("COMMITTED", "VISIBLE"):
             raise Refused("FAILED", f"Can not abort VISIBLE transaction {txn.id}, label is {self.label}", **names)
         if txn.committing:

@@ -91,7 +91,7 @@ my $look = <<~'SQL';
 	SQL
 
 # A process that looks again and again, while the target is there, and keeps what it
-# saw that must not be.
+# saw that must not be.  It ends with the test.
 sub start_reader
 {
 	my ($sandbox) = @_;
@@ -103,8 +103,9 @@ sub start_reader
 	my $http = HTTP::Tiny->new(timeout => 20);
 	my ($looks, @broken) = (0);
 	my $stop = 0;
+	my $test = getppid();
 	local $SIG{TERM} = sub { $stop = 1 };
-	while (!$stop)
+	while (!$stop && getppid() == $test)
 	{
 		my $answer = $http->post($url, { content => $look });
 		if ($answer->{success})

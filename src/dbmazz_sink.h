@@ -122,8 +122,7 @@ typedef struct DbmazzCompletion
 	bool		is_aborted;		/* RESOLVE, RETRY: the target says that it has
 								 * aborted the load: it never commits.  SETTLE of
 								 * GROUPs, DONE: none of them was committed, if
-								 * labels were used in order, each only when all
-								 * before it had come to nothing */
+								 * only the first label was used for one */
 	bool		is_forgotten;	/* RESOLVE, RETRY: the target says that it does
 								 * not know the label: it was never used, or
 								 * long ago */

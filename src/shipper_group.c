@@ -349,9 +349,6 @@ send_group(DbmazzShipper *s)
 		parts[n].target = member->target;
 		parts[n++].batch = &member->view;
 	}
-	/* a later life must not take the end of another attempt for that of this one */
-	if (lane->sequence != lane->durable)
-		lane->settled = false;
 	dbmazz_lane_cover_label(s, lane, NULL);
 	dbmazz_lane_format_label(lane, s->uid, s->epoch, lane->sequence,
 							 lane->label);

@@ -6,7 +6,7 @@
  *	  Labels.  A lane numbers its loads; a retry keeps label and bytes.  Before a
  *	  label is used, the catalogs must cover it: the lane's row says "all labels
  *	  of this epoch below 'sequence' are final", and no label at or beyond
- *	  sequence + LABEL_WINDOW is used.  So a later life has to look at no more
+ *	  sequence + LABEL_WINDOW is used; of groups, none beyond sequence.  So a later life has to look at no more
  *	  than LABEL_WINDOW labels to be sure that no load of this one can still
  *	  commit.
  */
@@ -39,11 +39,12 @@ dbmazz_lane_cover_label(DbmazzShipper *s, Lane *lane, const char *place)
 {
 	static const DbmazzMark none = {InvalidXLogRecPtr, 0};
 	ListCell   *lc;
+	/* a later life must not take the end of a group's attempt for that of another */
+	uint64		window = lane == s->group.lane ? 1 : LABEL_WINDOW;
 	bool		same_place = place == NULL || lane->place == NULL ?
 	place == lane->place : strcmp(place, lane->place) == 0;
 
-	if (lane->settled && lane->sequence < lane->durable + LABEL_WINDOW &&
-		same_place)
+	if (lane->settled && lane->sequence < lane->durable + window && same_place)
 		return;
 	dbmazz_worker_begin();
 	dbmazz_catalog_set_lane(s->id, lane->target, lane->relid, lane->source,

@@ -11,30 +11,18 @@ use dbmazz::Load;
 use dbmazz::Sandbox;
 
 my $target = dbmazz::Sandbox->new;
-my $node = bank_node($target, conf => <<~'CONF');
-	dbmazz.pipeline_buffer_size = 4MB
-	dbmazz.batch_max_rows = 100000
-	dbmazz.batch_max_bytes = 64MB
-	dbmazz.starrocks_load_timeout = 2s
-	CONF
+my $node = bank_node($target, conf => large_groups());
 
 sub query { return $node->safe_psql('postgres', $_[0]) }
 sub txns { my ($state) = @_; return scalar grep { $_->{state} eq $state } @{ $target->ask(GET => 'txns?db=shop')->{txns} } }
 sub times_late { return scalar(() = slurp_file($node->logfile) =~ /a transaction of several tables took longer than a load may/g) }
 
-# Transactions of two tables, of 8 kB each.  While the first one is on its way the others
-# become one group, which takes 5 s.
-sub transactions
-{
-	my ($first, $last) = @_;
-	return join '', map { "BEGIN; INSERT INTO bank_left VALUES ($_, 1, repeat('x', 8000));
-		INSERT INTO bank_right VALUES ($_, -1); INSERT INTO moves (amount) VALUES (-1); COMMIT;\n" } $first .. $last;
-}
+# While the first one is on its way the others become one group, which takes 5 s.
 my $reader = start_reader($target);
 $target->fault(fault => 'fe_hold', endpoint => 'begin', count => 1);
-query(transactions(1001, 1001));
+query(large_moves(1001, 1001));
 wait_until('the first group', sub { @{ $target->ask(GET => 'held')->{requests} } });
-query(transactions(1002, 1070));
+query(large_moves(1002, 1070));
 $target->fault(fault => 'slow_read', bytes_per_second => 110_000);
 $target->release;
 same_bank($node, $target, 'although it is slow');

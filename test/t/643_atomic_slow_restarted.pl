@@ -12,12 +12,7 @@ use dbmazz::Load;
 use dbmazz::Sandbox;
 
 my $target = dbmazz::Sandbox->new;
-my $node = bank_node($target, conf => <<~'CONF');
-	dbmazz.pipeline_buffer_size = 4MB
-	dbmazz.batch_max_rows = 100000
-	dbmazz.batch_max_bytes = 64MB
-	dbmazz.starrocks_load_timeout = 2s
-	CONF
+my $node = bank_node($target, conf => large_groups());
 
 sub query { return $node->safe_psql('postgres', $_[0]) }
 sub txns { my ($state) = @_; return scalar grep { $_->{state} eq $state } @{ $target->ask(GET => 'txns?db=shop')->{txns} } }
@@ -34,8 +29,8 @@ sub end_shipper
 	return;
 }
 
-# Transactions of two tables, of 8 kB each.  While the first one is on its way the others
-# become one group, which a slow target takes 5 s for.  It is about to begin.
+# While the first transaction is on its way the others become one group, which a slow
+# target takes 5 s for.  It is about to begin.
 sub one_group
 {
 	my ($first, $last) = @_;
@@ -43,9 +38,7 @@ sub one_group
 	$target->fault(fault => 'fe_hold', endpoint => 'begin', count => 2);
 	for my $range ([ $first, $first ], [ $first + 1, $last ])
 	{
-		query(join '', map { "BEGIN; INSERT INTO bank_left VALUES ($_, 1, repeat('x', 8000));
-			INSERT INTO bank_right VALUES ($_, -1); INSERT INTO moves (amount) VALUES (-1); COMMIT;\n" }
-			  $range->[0] .. $range->[1]);
+		query(large_moves(@$range));
 		wait_held();
 	}
 	my $lsn = query('SELECT pg_current_wal_insert_lsn()');

@@ -90,8 +90,8 @@ extern DbmazzSrLabelState dbmazz_sr_answer_ended(const DbmazzHttpAnswer *answer,
 												 DbmazzError *err);
 
 /*
- * Reads the answer to get_load_state.  For RUNNING and PREPARED, err tells so; for ABORTED the
- * reason; for UNREADABLE, verdict has slow_down and reason.  Never throws.
+ * Reads the answer to get_load_state.  For RUNNING and PREPARED, err tells so; for
+ * ABORTED the reason; for UNREADABLE, verdict has slow_down and reason.  Never throws.
  */
 extern DbmazzSrLabelState dbmazz_sr_answer_state(const DbmazzHttpAnswer *answer,
 												 DbmazzSrVerdict *verdict,

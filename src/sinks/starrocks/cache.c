@@ -51,6 +51,7 @@ static DbmazzSrTarget *add(DbmazzSr *sr, const char *name);
 static DbmazzSrPlan *find_plan(const DbmazzSrTarget *target,
 							   const DbmazzTableDesc *desc);
 static void drop_plans(DbmazzSrTarget *target);
+static void drop_known(DbmazzSrTarget *target);
 
 DbmazzSrPlan *
 dbmazz_sr_cache_plan(DbmazzSr *sr, const DbmazzTableDesc *desc)
@@ -184,9 +185,7 @@ dbmazz_sr_cache_forget(DbmazzSr *sr, const char *name)
 	if (target == NULL)
 		return;
 	*link = target->next;
-	drop_plans(target);
-	dbmazz_sr_plan_release(target->first);
-	free(target->schema);
+	drop_known(target);
 	free(target->name);
 	free(target);
 }
@@ -212,13 +211,7 @@ dbmazz_sr_cache_outdate(DbmazzSr *sr)
 	for (i = 0; i < DBMAZZ_SR_BUCKETS; i++)
 	{
 		for (target = sr->targets[i]; target != NULL; target = target->next)
-		{
-			drop_plans(target);
-			dbmazz_sr_plan_release(target->first);
-			target->first = NULL;
-			free(target->schema);
-			target->schema = NULL;
-		}
+			drop_known(target);
 	}
 }
 
@@ -310,4 +303,15 @@ drop_plans(DbmazzSrTarget *target)
 		dbmazz_sr_plan_release(target->plans[i]);
 		target->plans[i] = NULL;
 	}
+}
+
+/* All but the name, and the label that was used last. */
+static void
+drop_known(DbmazzSrTarget *target)
+{
+	drop_plans(target);
+	dbmazz_sr_plan_release(target->first);
+	target->first = NULL;
+	free(target->schema);
+	target->schema = NULL;
 }

@@ -142,7 +142,7 @@ note_end(DbmazzSrJob *job, DbmazzSrLabelState state)
 /*
  * Nothing was committed under a group's labels?  Of those that the checkpoint row
  * covers only the first may have been committed, for the row is written anew in front
- * of the next attempt (send_group() in shipper_group.c).  So one that is aborted for
+ * of the next attempt (dbmazz_lane_cover_label()).  So one that is aborted for
  * certain is that one; those behind it were not used.
  */
 static void

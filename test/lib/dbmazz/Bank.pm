@@ -27,7 +27,7 @@ use dbmazz::Compare;
 use dbmazz::Load;
 use dbmazz::Node;
 
-our @EXPORT = qw(bank_node with_large_values start_reader looks_of stop_reader same_bank);
+our @EXPORT = qw(bank_node with_large_values large_groups large_moves start_reader looks_of stop_reader same_bank);
 
 my $accounts = 50;
 my $money = 100;
@@ -75,6 +75,25 @@ sub bank_node
 		SQL
 	$node->wait_for_target('postgres', 'p');
 	return $node;
+}
+
+# Settings with which groups are as large as 4 MB, and late after 2 s.
+sub large_groups
+{
+	return <<~'CONF';
+		dbmazz.pipeline_buffer_size = 4MB
+		dbmazz.batch_max_rows = 100000
+		dbmazz.batch_max_bytes = 64MB
+		dbmazz.starrocks_load_timeout = 2s
+		CONF
+}
+
+# Transactions of all tables, of 8 kB each, with new accounts of these numbers.
+sub large_moves
+{
+	my ($first, $last) = @_;
+	return join '', map { "BEGIN; INSERT INTO bank_left VALUES ($_, 1, repeat('x', 8000));
+		INSERT INTO bank_right VALUES ($_, -1); INSERT INTO moves (amount) VALUES (-1); COMMIT;\n" } $first .. $last;
 }
 
 sub with_large_values

@@ -6,9 +6,9 @@
  *	  Labels.  A lane numbers its loads; a retry keeps label and bytes.  Before a
  *	  label is used, the catalogs must cover it: the lane's row says "all labels
  *	  of this epoch below 'sequence' are final", and no label at or beyond
- *	  sequence + LABEL_WINDOW is used; of groups, none beyond sequence.  So a later life has to look at no more
- *	  than LABEL_WINDOW labels to be sure that no load of this one can still
- *	  commit.
+ *	  sequence + LABEL_WINDOW is used; of groups, none beyond sequence.  So a later
+ *	  life has to look at no more than LABEL_WINDOW labels to be sure that no load
+ *	  of this one can still commit.
  */
 #include "postgres.h"
 

@@ -8,7 +8,7 @@
  *	  one HTTP call, which call.c makes (trying the frontends in turn, following
  *	  redirects), and whose answer decides about the next step:
  *
- *		LOAD	schema ... -> redirect -> load -> (state) -> confirm ... -> end
+ *		LOAD	schema ... -> (redirect) -> load -> (state) -> confirm ... -> end
  *		RESOLVE	state -> (confirm ...) -> end
  *		PREPARE	schema ... -> begin -> load -> prepare -> confirm ... -> end
  *		COMMIT	commit -> end
@@ -21,6 +21,9 @@
  *
  *	  Those of the last two lines speak to the MySQL port.  Rows that are rejected
  *	  lead to the error log, and then to the end.
+ *
+ *	  A LOAD asks for no redirect while there is a backend that was named for another
+ *	  one: see backend.c.
  *
  *	  The schema is skipped when the cache has a plan for the description; confirm,
  *	  the same question behind a success, never is: see target.c.
@@ -84,6 +87,16 @@ typedef struct DbmazzSrSent
 	char		address[DBMAZZ_HTTP_ADDRESS];
 } DbmazzSrSent;
 
+/* Most backends that are remembered. */
+#define DBMAZZ_SR_BACKENDS		16
+
+/* A backend that a frontend has named, and that no load under way uses. */
+typedef struct DbmazzSrBackend
+{
+	DbmazzUrl	named;
+	int64_t		named_ms;		/* when: see dbmazz_http_now_ms() */
+} DbmazzSrBackend;
+
 struct DbmazzSr
 {
 	DbmazzHttp *http;			/* NULL where only render() is used */
@@ -96,6 +109,8 @@ struct DbmazzSr
 	int			nrefused;
 	uint32_t	port_serial;	/* of the last session at the MySQL port */
 	DbmazzSrSent *sent;			/* private to settle.c */
+	DbmazzSrBackend backends[DBMAZZ_SR_BACKENDS];	/* private to backend.c */
+	int			nbackends;
 };
 
 struct DbmazzSrJob
@@ -139,6 +154,8 @@ struct DbmazzSrJob
 	DbmazzCompressor *compressor;	/* of the body; NULL: it goes as it is */
 	DbmazzSrText headers;		/* lines, each with a zero byte */
 	DbmazzUrl	named;			/* backend as the frontend named it */
+	int64_t		named_ms;		/* when; 0: for this load only */
+	bool		is_reused;		/* for another load: no frontend was asked */
 	DbmazzSrVerdict verdict;
 
 	/* SETTLE */
@@ -237,6 +254,11 @@ extern void dbmazz_sr_label_step(DbmazzSrJob *job);
 /* Ask for the state of a label: begins STEP_STATE. */
 extern void dbmazz_sr_ask_state(DbmazzSrJob *job, const char *label);
 
+/* Finish a job whose rows are rejected, as job->verdict says. */
+extern void dbmazz_sr_rejected(DbmazzSrJob *job);
+
+/* ---- backend.c --------------------------------------------------------- */
+
 /*
  * The backend that an answer names becomes job->where.  False: it cannot be, and
  * the job is finished.
@@ -244,8 +266,14 @@ extern void dbmazz_sr_ask_state(DbmazzSrJob *job, const char *label);
 extern bool dbmazz_sr_take_redirect(DbmazzSrJob *job,
 									const DbmazzHttpAnswer *answer);
 
-/* Finish a job whose rows are rejected, as job->verdict says. */
-extern void dbmazz_sr_rejected(DbmazzSrJob *job);
+/*
+ * LOAD: one that was named for another load a moment ago becomes job->where; false
+ * if there is none.  If the rows were loaded, it is given back, for the next one; if
+ * not, the frontends are asked again.
+ */
+extern bool dbmazz_sr_backend_take(DbmazzSrJob *job);
+extern void dbmazz_sr_backend_give(DbmazzSrJob *job);
+extern void dbmazz_sr_backend_shun(DbmazzSrJob *job);
 
 /* ---- transaction.c ------------------------------------------------------ */
 

@@ -15,6 +15,7 @@
 #define MAX_LOAD_ANSWER		(1024 * 1024)
 #define MAX_ERROR_LOG		4096
 
+static void send_rows(DbmazzSrJob *job);
 static void redirect_ended(DbmazzSrJob *job);
 static void take_first_plan(DbmazzSrJob *job);
 static void load_ended(DbmazzSrJob *job);
@@ -74,7 +75,7 @@ dbmazz_sr_load_step(DbmazzSrJob *job)
 	}
 }
 
-/* Ask a frontend which backend is to have the rows. */
+/* Send the rows to a backend, which a frontend names. */
 void
 dbmazz_sr_load_send(DbmazzSrJob *job)
 {
@@ -99,8 +100,25 @@ dbmazz_sr_load_send(DbmazzSrJob *job)
 						   job->plan);
 	dbmazz_sr_load_path(&job->path, job->config, job->target);
 	dbmazz_sr_text_clear(&job->post);
+	if (dbmazz_sr_backend_take(job))
+	{
+		send_rows(job);
+		return;
+	}
 	job->step = DBMAZZ_SR_STEP_REDIRECT;
 	dbmazz_sr_call(job, "PUT", MAX_LOAD_ANSWER);
+}
+
+/* job->where is the backend. */
+static void
+send_rows(DbmazzSrJob *job)
+{
+	/* what other settings made is no plan for those that come later */
+	job->is_first =
+		dbmazz_sr_cache_sent(job->sr, job->target, job->request->label,
+							 job->config == job->sr->config ? job->plan : NULL);
+	job->step = DBMAZZ_SR_STEP_LOAD;
+	dbmazz_sr_call_there(job, "PUT", MAX_LOAD_ANSWER);
 }
 
 static void
@@ -112,16 +130,7 @@ redirect_ended(DbmazzSrJob *job)
 	if (answer->status == 307 && answer->complete)
 	{
 		if (dbmazz_sr_take_redirect(job, answer))
-		{
-			/* what other settings made is no plan for those that come later */
-			job->is_first =
-				dbmazz_sr_cache_sent(job->sr, job->target,
-									 job->request->label,
-									 job->config == job->sr->config ?
-									 job->plan : NULL);
-			job->step = DBMAZZ_SR_STEP_LOAD;
-			dbmazz_sr_call_there(job, "PUT", MAX_LOAD_ANSWER);
-		}
+			send_rows(job);
 		return;
 	}
 
@@ -145,66 +154,6 @@ redirect_ended(DbmazzSrJob *job)
 }
 
 /*
- * Any frontend names the backend of a load itself, and a backend keeps what it
- * gets.  Only the begin of a transaction goes by way of the leader; but not with
- * be_address, which takes the leader's place, too: there is no need to ask which
- * backend it is to be, and the backend tells the leader of what it begins.
- */
-static int
-max_hops(const DbmazzSrJob *job)
-{
-	return job->step == DBMAZZ_SR_STEP_BEGIN ? 2 : 1;
-}
-
-/*
- * From the answer to where the rows go.  False: the job is finished.
- */
-bool
-dbmazz_sr_take_redirect(DbmazzSrJob *job, const DbmazzHttpAnswer *answer)
-{
-	const DbmazzSrConfig *config = job->config;
-	const char *location = answer->location != NULL ? answer->location : "";
-	DbmazzError *err = &job->completion.error;
-	const char *why = NULL;
-	DbmazzUrl	url;
-
-	if (++job->hops > max_hops(job))
-		why = "there was one before, and rows follow no other";
-	else if (dbmazz_url_parse(location, strlen(location), &url, &why))
-	{
-		job->named = url;
-		job->named.path = "";
-		dbmazz_sr_text_clear(&job->path);
-		dbmazz_sr_text_addf(&job->path, "%s", url.path);
-		if (config->has_backend)
-		{
-			strcpy(url.host, config->backend.host);
-			if (config->backend.port != 0)
-				url.port = config->backend.port;
-			if (config->backend.has_scheme)
-				url.tls = config->backend.tls;
-		}
-		if (dbmazz_sr_call_allowed(job, &url))
-		{
-			job->where = url;
-			job->where.path = "";
-			return true;
-		}
-		why = "it leads from https to http";
-	}
-	memset(&job->verdict, 0, sizeof(job->verdict));
-	job->verdict.outcome = DBMAZZ_RETRY;
-	job->verdict.reason = DBMAZZ_SR_TRANSPORT;
-	dbmazz_error_set(err, DBMAZZ_ERR_UNSUPPORTED, 0,
-					 "redirect of the StarRocks frontend is not usable: %s",
-					 why);
-	dbmazz_error_hint(err, "The option be_address can name the address to "
-					  "send rows to.");
-	dbmazz_sr_fail(job);
-	return false;
-}
-
-/*
  * The rows were loaded by an earlier attempt: what it was sent by counts.  Of one
  * that is not known to have been, nobody knows.
  */
@@ -223,6 +172,13 @@ load_ended(DbmazzSrJob *job)
 	DbmazzSrVerdict *verdict = &job->verdict;
 
 	job->completion.bytes = answer->bytes_sent;
+	if (answer->status == 0 && answer->phase == DBMAZZ_HTTP_UNSENT &&
+		job->is_reused)
+	{
+		dbmazz_sr_backend_shun(job);
+		dbmazz_sr_load_send(job);
+		return;
+	}
 	if (answer->status == 307 && answer->complete &&
 		answer->phase == DBMAZZ_HTTP_UNSENT)
 	{
@@ -233,6 +189,10 @@ load_ended(DbmazzSrJob *job)
 	dbmazz_sr_answer_load(answer, job->request->label, job->body.nrows,
 						  verdict, &job->completion.error);
 	job->completion.slow_down = verdict->slow_down;
+	if (verdict->outcome == DBMAZZ_DONE)
+		dbmazz_sr_backend_give(job);
+	else
+		dbmazz_sr_backend_shun(job);
 	if (verdict->is_earlier)
 		take_first_plan(job);
 	if (verdict->outcome == DBMAZZ_DONE && verdict->ask_state)

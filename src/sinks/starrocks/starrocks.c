@@ -183,6 +183,7 @@ sr_reconfigure(void *state, const DbmazzOption *options, int noptions,
 	dbmazz_sr_config_release(sr->config);
 	sr->config = config;
 	sr->frontend = 0;
+	sr->nbackends = 0;
 	dbmazz_sr_cache_outdate(sr);
 	return true;
 }

@@ -66,20 +66,99 @@ def test_partial_and_deletes():
             {"id": 3, "n": 0, "__op": 1}]
 
 
+def asked(sr):
+    """How often the frontend was asked for a backend."""
+    return sum(r.method == "PUT" for r in sr.fe.requests)
+
+
+def load_until(drive, condition):
+    """How many loads it took."""
+    end, n = time.monotonic() + 20, 0
+    while time.monotonic() < end:
+        n += 1
+        check(drive.load(f"l{n}-{time.monotonic()}"), "done")
+        if condition():
+            return n
+    raise AssertionError("it did not happen")
+
+
 def test_connections():
     """The backend's connection is kept, the frontend's for PUT is not."""
     with StarRocks() as sr, Drive(**sr.options()) as drive:
         drive.table()
         drive.rows(2)
-        for i in range(5):
-            check(drive.load(f"l{i}"), "done")
+        n = load_until(drive, lambda: asked(sr) == 3)
         assert sr.be.connections == 1, sr.be.connections
         puts = {r.number for r in sr.fe.requests if r.method == "PUT"}
-        assert len(puts) == 5
+        assert len(puts) == 3
         schemas = [r for r in sr.fe.requests if r.path.endswith("/schema")]
         # one before all of them and one behind each, all over one connection
-        assert len(schemas) == 6
+        assert len(schemas) == n + 1
         assert len({r.connection for r in schemas}) == 1
+
+
+def test_backend_serves_again():
+    """A backend serves other loads, too, but not for long."""
+    with StarRocks() as sr, Drive(**sr.options()) as drive:
+        drive.table()
+        drive.rows(1)
+        before = 0
+
+        def was_not_asked():
+            nonlocal before
+            before, last = asked(sr), before
+            return before == last
+        load_until(drive, was_not_asked)
+        load_until(drive, lambda: asked(sr) > before)
+        # another table's rows, too
+        drive.table("other")
+        drive.rows(1)
+        load_until(drive, was_not_asked)
+        assert sr.be.requests[-1].path == "/api/d/other/_stream_load"
+        # what was named under other settings is not used
+        before = asked(sr)
+        drive.ask("set", *(f"{k}={v}" for k, v in
+                                   sr.options(load_timeout="61s").items()))
+        check(drive.load("new"), "done")
+        assert asked(sr) == before + 1
+
+
+def test_backends_side_by_side():
+    """Loads at the same time go where the frontends want each to go."""
+    with StarRocks() as sr, Drive(**sr.options()) as drive:
+        go = threading.Event()
+
+        def wait(request):
+            go.wait(20)
+            sr.do_load(request)
+        drive.table()
+        drive.rows(1)
+        check(drive.load("first"), "done")
+        before = asked(sr)
+        sr.load = wait
+        for i in range(3):
+            drive.ask("start", f"l{i}", i + 1)
+        while len(sr.be.requests) < 4:
+            drive.ask("pump", 10)
+        # one of them may have the backend of the first load
+        assert asked(sr) - before in (2, 3), (asked(sr), before)
+        go.set()
+        for _ in range(3):
+            check(drive.ask("wait"), "done")
+
+
+def test_backend_named_earlier_is_gone():
+    """Nothing was sent to it: the load goes where a frontend says now."""
+    with StarRocks() as sr, StarRocks() as other:
+        with Drive(**sr.options()) as drive:
+            drive.table()
+            drive.rows(1)
+            check(drive.load("a"), "done")
+            sr.location = other.be.url
+            sr.load = lambda request: request.close()
+            check(drive.load("b"), "done")
+            assert [label for label, _ in other.loads] == ["b"]
+            assert asked(sr) == 2
 
 
 def test_large_body():

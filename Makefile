@@ -169,7 +169,7 @@ uninstall-sinks:
 
 # ---- checks ----------------------------------------------------------------
 
-.PHONY: help unit fuzz bench bench-core profile oracle chaos soak memcheck lint format docs dev dev-stop
+.PHONY: help unit check-cpus fuzz bench bench-core profile oracle chaos soak memcheck lint format docs dev dev-stop
 installcheck:
 	PG_CONFIG='$(PG_CONFIG)' $(srcdir)/test/lib/pg_regress.sh regress $(REGRESS)
 	PG_CONFIG='$(PG_CONFIG)' $(srcdir)/test/lib/pg_regress.sh isolation $(ISOLATION)
@@ -178,6 +178,9 @@ installcheck:
 unit:
 	$(MAKE) -C test/unit check
 	$(MAKE) -C test/unit/sinks check
+
+check-cpus:
+	$(srcdir)/test/unit/check_cpus $(filter-out all,$(T))
 
 S ?= 60
 T ?= all
@@ -233,6 +236,7 @@ help:
 	@echo "make installcheck  regression, isolation and TAP tests on servers of their own;"
 	@echo "                   REGRESS=, ISOLATION=, PROVE_TESTS= pick some (not as root)"
 	@echo "make unit          unit tests of the core and of the sinks, with sanitizers"
+	@echo "make check-cpus    those of the core as aarch64 and an x86-64 without AVX2 get it, under emulation"
 	@echo "make fuzz          fuzzers: T=name (default all), S=seconds each (default 60)"
 	@echo "make bench         benchmarks against pg_recvlogical; BENCH_OPTS=--quick for a short look"
 	@echo "make bench-core    ns per row in the core, and per value of each type beside the server's"

@@ -64,6 +64,9 @@ variants_of_this_machine(void)
 #elif defined(__x86_64__)
 	CHECK(dbmazz_json_scan_variant("sse2") != NULL);
 	CHECK(dbmazz_json_scan_variant("neon") == NULL);
+#if defined(EXPECT_NO_AVX2)
+	CHECK(dbmazz_json_scan_variant("avx2") == NULL);
+#endif
 #elif defined(__aarch64__)
 	CHECK(dbmazz_json_scan_variant("neon") != NULL);
 	CHECK(dbmazz_json_scan_variant("sse2") == NULL);

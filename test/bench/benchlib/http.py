@@ -1,6 +1,6 @@
 """Contenders that send to the blackhole: what they have in common."""
 
-from . import dbmazz
+from . import dbmazz, sent
 from .runner import Drained
 
 ROLES = ("decoder", "shipper", "blackhole")
@@ -17,7 +17,7 @@ def drain(bench, handle, lsn):
     wall = handle.start_and_wait(lsn, bench.timeout)
     stats = bench.blackhole.stats()
     return Drained(wall, rows=stats["rows"], loads=stats["loads"],
-                   checksum=stats["checksum"])
+                   checksum=stats["checksum"], sent=sent.figures(stats))
 
 
 def discard(_bench, handle):

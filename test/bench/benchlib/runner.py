@@ -74,6 +74,7 @@ class Drained:
     rows: int = None            # received at the far end, if that is known
     loads: int = None
     checksum: str = None
+    sent: dict = field(default_factory=dict)    # see sent.py
     cpu_s: dict = field(default_factory=dict)   # exact, instead of sampled
 
 
@@ -139,6 +140,7 @@ def measurement(workload, contender, watch, drained, produced, run):
     for name in ("loads", "checksum"):
         if getattr(drained, name) is not None:
             result[name] = getattr(drained, name)
+    result.update(drained.sent)
     if drained.rows is not None:
         result["rows_received"] = drained.rows
         if drained.loads:

@@ -31,16 +31,37 @@ bh_conn_create(int fd, bool is_fe)
 		return NULL;
 	conn->fd = fd;
 	conn->is_fe = is_fe;
-	bh_journal_count(BH_COUNT_CONNECTION);
 	return conn;
+}
+
+/* Not before it is known whose it is. */
+static void
+count_connection(BhConn *conn)
+{
+	if (!conn->counted)
+		bh_journal_count(conn->is_fe, BH_COUNT_CONNECTION);
+	conn->counted = true;
+}
+
+void
+bh_conn_count_request(BhConn *conn)
+{
+	count_connection(conn);
+	bh_journal_count(conn->is_fe, BH_COUNT_REQUEST);
 }
 
 void
 bh_conn_free(BhConn *conn)
 {
-	/* a load that was cut off */
+	BhReceived	cut_off = {
+		.bytes = conn->bytes,
+		.plain_bytes = conn->plain_bytes
+	};
+
+	/* if it has never asked for anything */
+	count_connection(conn);
 	if (conn->state == BH_READ_BODY)
-		bh_journal_end(conn->load, false, 0, conn->bytes, 0);
+		bh_journal_end(conn->load, false, &cut_off);
 	close(conn->fd);
 	bh_buffer_free(&conn->in);
 	bh_buffer_free(&conn->out);
@@ -142,12 +163,14 @@ take_body(BhConn *conn, size_t available)
 	if (conn->state == BH_READ_BODY)
 	{
 		const char *data = conn->in.data + conn->in.len - available;
+		size_t		before = conn->body.len;
 
 		if (!conn->inflate)
 			bh_buffer_append(&conn->body, data, n);
 		else if (!conn->garbled)
 			conn->garbled = !bh_inflate_feed(conn->inflate, data, n,
 											 &conn->body);
+		conn->plain_bytes += conn->body.len - before;
 		scan_body(conn);
 	}
 	return n;
@@ -226,10 +249,9 @@ step_head(BhConn *conn, size_t available)
 	conn->chunked = req.chunked;
 	conn->chunk = BH_CHUNK_SIZE;
 	conn->left = req.content_length;
-	conn->bytes = 0;
+	conn->bytes = conn->plain_bytes = 0;
 	if (!req.keep_alive)
 		conn->close_after = true;
-	bh_journal_count(conn->is_fe ? BH_COUNT_FE : BH_COUNT_BE);
 	bh_route(conn, &req, bh_now());
 
 	if (conn->state == BH_READ_HEAD && !conn->close_after &&
@@ -280,6 +302,7 @@ receive_body(BhConn *conn)
 		return got;
 	conn->body.len += (size_t) got;
 	conn->bytes += (size_t) got;
+	conn->plain_bytes += (size_t) got;
 	conn->left -= (size_t) got;
 	if (conn->left > 0)
 		scan_body(conn);

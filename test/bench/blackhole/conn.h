@@ -39,6 +39,7 @@ typedef struct BhConn
 	bool		wants_out;		/* waiting until the socket takes more */
 	bool		close_after;	/* when the answer is out */
 	bool		dead;
+	bool		counted;		/* as a connection, or is not to be */
 	BhState		state;
 	BhBuffer	in;				/* heads and chunk lines */
 	BhBuffer	out;
@@ -58,7 +59,8 @@ typedef struct BhConn
 	bool		garbled;		/* it cannot be made plain */
 	BhLoadId	load;
 	int64_t		head_ns;
-	uint64_t	bytes;
+	uint64_t	bytes;			/* as they came */
+	uint64_t	plain_bytes;	/* as they are scanned */
 	char		label[160];
 } BhConn;
 
@@ -70,6 +72,9 @@ extern void bh_conn_readable(BhConn *conn);
 extern void bh_conn_writable(BhConn *conn);
 
 /* ---- for routes.c ----------------------------------------------------- */
+
+/* A request that is none of the own interface has come. */
+extern void bh_conn_count_request(BhConn *conn);
 
 /*
  * Answer a request whose head has been read: put the answer into conn->out,

@@ -23,9 +23,7 @@
 typedef struct Totals
 {
 	uint64_t	loads;
-	uint64_t	rows;
-	uint64_t	bytes;
-	uint64_t	checksum;
+	BhReceived	received;
 } Totals;
 
 typedef struct Table
@@ -67,7 +65,7 @@ static Table tables[MAX_TABLES];
 static uint32_t ntables;
 static Label labels[NLABELS];
 static Totals totals;
-static uint64_t counts[BH_NCOUNTS];
+static uint64_t counts[2][BH_NCOUNTS];	/* the BE's, the FE's */
 static int64_t first_ns;
 static int64_t last_ns;
 static uint32_t generation;
@@ -107,9 +105,9 @@ grow(void **items, size_t n, size_t *cap, size_t size, size_t max)
 		 sizeof(*(list).items), max)
 
 void
-bh_journal_count(BhCount what)
+bh_journal_count(bool is_fe, BhCount what)
 {
-	counts[what]++;
+	counts[is_fe][what]++;
 }
 
 static uint64_t
@@ -190,17 +188,17 @@ find_load(BhLoadId id)
 }
 
 static void
-add(Totals *to, uint64_t nrows, uint64_t nbytes, uint64_t checksum)
+add(Totals *to, const BhReceived *more)
 {
 	to->loads++;
-	to->rows += nrows;
-	to->bytes += nbytes;
-	to->checksum += checksum;
+	to->received.rows += more->rows;
+	to->received.bytes += more->bytes;
+	to->received.plain_bytes += more->plain_bytes;
+	to->received.checksum += more->checksum;
 }
 
 void
-bh_journal_end(BhLoadId id, bool ok, uint64_t nrows, uint64_t nbytes,
-			   uint64_t checksum)
+bh_journal_end(BhLoadId id, bool ok, const BhReceived *received)
 {
 	Load	   *load = find_load(id);
 	int64_t		now = bh_now();
@@ -209,17 +207,17 @@ bh_journal_end(BhLoadId id, bool ok, uint64_t nrows, uint64_t nbytes,
 		return;
 	last_ns = now;
 	if (!ok)
-		counts[BH_COUNT_REFUSED]++;
+		bh_journal_count(false, BH_COUNT_REFUSED);
 	else
-		add(&totals, nrows, nbytes, checksum);
+		add(&totals, received);
 	if (load == NULL)
 		return;
 	load->ok = ok;
 	load->done_ns = now;
-	load->rows = nrows;
-	load->bytes = nbytes;
+	load->rows = received->rows;
+	load->bytes = received->bytes;
 	if (ok)
-		add(&tables[load->table].totals, nrows, nbytes, checksum);
+		add(&tables[load->table].totals, received);
 }
 
 /* ---- rows ------------------------------------------------------------- */
@@ -282,8 +280,22 @@ static void
 put_totals(BhBuffer *out, const Totals *t)
 {
 	bh_buffer_printf(out, "\"loads\":%" PRIu64 ",\"rows\":%" PRIu64
-					 ",\"bytes\":%" PRIu64 ",\"checksum\":\"%016" PRIx64 "\"",
-					 t->loads, t->rows, t->bytes, t->checksum);
+					 ",\"bytes\":%" PRIu64 ",\"plain_bytes\":%" PRIu64
+					 ",\"checksum\":\"%016" PRIx64 "\"",
+					 t->loads, t->received.rows, t->received.bytes,
+					 t->received.plain_bytes, t->received.checksum);
+}
+
+static void
+put_counts(BhBuffer *out, const char *role, const uint64_t *n)
+{
+	bh_buffer_printf(out, ",\"%s\":{\"connections\":%" PRIu64
+					 ",\"requests\":%" PRIu64 ",\"redirects\":%" PRIu64
+					 ",\"continues\":%" PRIu64 ",\"schemas\":%" PRIu64
+					 ",\"refused\":%" PRIu64 "}", role,
+					 n[BH_COUNT_CONNECTION], n[BH_COUNT_REQUEST],
+					 n[BH_COUNT_REDIRECT], n[BH_COUNT_CONTINUE],
+					 n[BH_COUNT_SCHEMA], n[BH_COUNT_REFUSED]);
 }
 
 static double
@@ -300,11 +312,8 @@ bh_journal_stats(BhBuffer *out)
 	getrusage(RUSAGE_SELF, &usage);
 	bh_buffer_printf(out, "{");
 	put_totals(out, &totals);
-	bh_buffer_printf(out, ",\"connections\":%" PRIu64 ",\"fe_requests\":%"
-					 PRIu64 ",\"be_requests\":%" PRIu64
-					 ",\"refused\":%" PRIu64,
-					 counts[BH_COUNT_CONNECTION], counts[BH_COUNT_FE],
-					 counts[BH_COUNT_BE], counts[BH_COUNT_REFUSED]);
+	put_counts(out, "fe", counts[true]);
+	put_counts(out, "be", counts[false]);
 	bh_buffer_printf(out, ",\"first_ns\":%" PRId64 ",\"last_ns\":%" PRId64
 					 ",\"cpu_user_s\":%.6f,\"cpu_sys_s\":%.6f,\"tables\":{",
 					 first_ns, last_ns, seconds(usage.ru_utime),

@@ -11,15 +11,29 @@
 #include "buffer.h"
 #include "http.h"
 
-/* Why a request was counted. */
+/*
+ * What is counted, for FE and BE apart.  Requests to the own interface are not,
+ * nor are their connections.
+ */
 typedef enum BhCount
 {
-	BH_COUNT_CONNECTION,
-	BH_COUNT_FE,				/* requests to the FE, loads included */
-	BH_COUNT_BE,				/* requests to the BE */
+	BH_COUNT_CONNECTION,		/* accepted */
+	BH_COUNT_REQUEST,			/* loads included */
+	BH_COUNT_REDIRECT,			/* answered with 307 */
+	BH_COUNT_CONTINUE,			/* told "100 Continue" before the answer */
+	BH_COUNT_SCHEMA,			/* asked for the columns of a table */
 	BH_COUNT_REFUSED,			/* answered with an error */
 	BH_NCOUNTS
 } BhCount;
+
+/* The rows of a body, or of many. */
+typedef struct BhReceived
+{
+	uint64_t	rows;
+	uint64_t	bytes;			/* as they came, without chunked framing */
+	uint64_t	plain_bytes;	/* the same decompressed */
+	uint64_t	checksum;
+} BhReceived;
 
 /* Names a load from its begin to its end. */
 typedef struct BhLoadId
@@ -31,7 +45,7 @@ typedef struct BhLoadId
 /* CLOCK_REALTIME in nanoseconds, to compare with the clients' times. */
 extern int64_t bh_now(void);
 
-extern void bh_journal_count(BhCount what);
+extern void bh_journal_count(bool is_fe, BhCount what);
 
 /* The FE got the head of a load with this label. */
 extern void bh_journal_label(BhSpan label, int64_t when);
@@ -40,8 +54,7 @@ extern void bh_journal_label(BhSpan label, int64_t when);
 extern BhLoadId bh_journal_begin(BhSpan table, BhSpan label, int64_t when);
 
 /* All of its body is there, or (not ok) it was not a valid one. */
-extern void bh_journal_end(BhLoadId id, bool ok, uint64_t rows,
-						   uint64_t bytes, uint64_t checksum);
+extern void bh_journal_end(BhLoadId id, bool ok, const BhReceived *received);
 
 /*
  * Keep the value of this integer column of every row from now on; an empty

@@ -76,7 +76,7 @@ authorized(BhConn *conn, const BhRequest *req)
 {
 	if (bh_span_is(req->authorization, expected_auth))
 		return true;
-	bh_journal_count(BH_COUNT_REFUSED);
+	bh_journal_count(conn->is_fe, BH_COUNT_REFUSED);
 	conn->close_after = true;
 	respond_text(conn, "401 Unauthorized",
 				 JSON "WWW-Authenticate: Basic realm=\"\"\r\n",
@@ -88,7 +88,7 @@ authorized(BhConn *conn, const BhRequest *req)
 static void
 not_found(BhConn *conn)
 {
-	bh_journal_count(BH_COUNT_REFUSED);
+	bh_journal_count(conn->is_fe, BH_COUNT_REFUSED);
 	respond_text(conn, "404 Not Found", "Content-Type: text/plain\r\n",
 				 "Not Found");
 }
@@ -101,6 +101,7 @@ respond_schema(BhConn *conn, BhSpan table,
 	BhBuffer	body = {0};
 	bool		found = make(&body, table);
 
+	bh_journal_count(conn->is_fe, BH_COUNT_SCHEMA);
 	if (!found)
 		bh_buffer_printf(&body, "{\"status\":404,\"code\":\"404\","
 						 "\"message\":\"Table [%.*s] does not exists\","
@@ -133,6 +134,7 @@ redirect(BhConn *conn, const BhRequest *req)
 	snprintf(headers, sizeof(headers),
 			 "Location: http://%s:%d%.*s\r\nContent-Type: text/html\r\n",
 			 be_host, be_port, (int) req->target.len, req->target.data);
+	bh_journal_count(conn->is_fe, BH_COUNT_REDIRECT);
 	bh_respond(conn, "307 Temporary Redirect", headers, NULL);
 }
 
@@ -145,7 +147,7 @@ fe_load(BhConn *conn, const BhRequest *req, int64_t when)
 		return;
 	if (!req->expect_continue)
 	{
-		bh_journal_count(BH_COUNT_REFUSED);
+		bh_journal_count(conn->is_fe, BH_COUNT_REFUSED);
 		respond_text(conn, "200 OK", JSON, "{\"Status\":\"FAILED\","
 					 "\"Message\":\"class com.starrocks.common.DdlException: "
 					 "There is no 100-continue header\"}");
@@ -230,7 +232,7 @@ be_load(BhConn *conn, const BhRequest *req, int64_t when, BhSpan table)
 	if (refusal)
 	{
 		/* the body is not read */
-		bh_journal_count(BH_COUNT_REFUSED);
+		bh_journal_count(conn->is_fe, BH_COUNT_REFUSED);
 		conn->close_after = true;
 		respond_load(conn, "Fail", refusal, 0);
 		return;
@@ -240,7 +242,10 @@ be_load(BhConn *conn, const BhRequest *req, int64_t when, BhSpan table)
 	conn->body.len = 0;
 	conn->state = BH_READ_BODY;
 	if (req->expect_continue)
+	{
+		bh_journal_count(conn->is_fe, BH_COUNT_CONTINUE);
 		bh_buffer_printf(&conn->out, "HTTP/1.1 100 Continue\r\n\r\n");
+	}
 }
 
 /* Rows of the last loads in transactions, for their prepare. */
@@ -305,9 +310,14 @@ bh_load_done(BhConn *conn)
 {
 	bool		complete = bh_rows_complete(&conn->rows) && !conn->garbled;
 	bool		ok = complete && conn->rows.rows > 0;
+	BhReceived	received = {
+		.rows = conn->rows.rows,
+		.bytes = conn->bytes,
+		.plain_bytes = conn->plain_bytes,
+		.checksum = conn->rows.checksum
+	};
 
-	bh_journal_end(conn->load, ok, conn->rows.rows, conn->bytes,
-				   conn->rows.checksum);
+	bh_journal_end(conn->load, ok, &received);
 	if (ok && conn->in_transaction)
 	{
 		remember_rows(conn->label, conn->rows.rows);
@@ -396,8 +406,13 @@ bh_route(BhConn *conn, const BhRequest *req, int64_t when)
 	bh_span_is(req->method, "PUT");
 
 	if (req->nsegments == 2 && bh_span_is(req->segments[0], "_blackhole"))
+	{
+		conn->counted = true;
 		route_own(conn, req);
-	else if (is_load && conn->is_fe)
+		return;
+	}
+	bh_conn_count_request(conn);
+	if (is_load && conn->is_fe)
 		fe_load(conn, req, when);
 	else if (is_load)
 	{

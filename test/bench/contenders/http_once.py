@@ -1,6 +1,6 @@
 """(h) The same as (c), each row once: the transaction interface of StarRocks,
-with four requests for a load instead of one, and a row of the checkpoint
-between prepare and commit."""
+with begin, prepare and commit around each load, and a row of the checkpoint
+between the last two."""
 
 from benchlib import http
 from benchlib.http import ROLES, discard, drain  # noqa: F401

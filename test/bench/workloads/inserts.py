@@ -1,6 +1,6 @@
 """Narrow rows, inserted 1000 per transaction."""
 
-from benchlib import narrow
+from benchlib import narrow, sent
 from benchlib.runner import Produced
 
 NAME = "inserts"
@@ -31,3 +31,16 @@ def produce(bench):
         f"(t + 1) * {PER_TRANSACTION}) i; COMMIT; END LOOP; END $$",
         options="-c synchronous_commit=off")
     return Produced(transactions * PER_TRANSACTION, transactions)
+
+
+# their requests are counted in a sentence
+DELIVERIES = ["http", "http_once"]
+
+
+def report(middle):
+    if any("bytes_sent" in result for result in middle):
+        yield f"What was sent for {TITLE}, by format and compression:"
+        yield sent.table(middle)
+    for result in middle:
+        if result["contender"] in DELIVERIES:
+            yield sent.sentence(result)

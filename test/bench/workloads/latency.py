@@ -6,7 +6,7 @@ was there.  Both read the same clock.  A row that arrives before its client has
 been told of the commit has a negative latency.
 """
 
-from benchlib import arrival, dbmazz, narrow, wal
+from benchlib import arrival, dbmazz, narrow, sent, wal
 
 NAME = "latency"
 ORDER = 5
@@ -43,15 +43,16 @@ def once(bench, contender, pipeline, run):
         pipeline.wait_for(server.end_of_wal())
     written = wal.share(server, begin, server.end_of_wal(),
                         dbmazz.wal_files(server))
+    stats = bench.blackhole.stats()
     times = arrival.committed(server, "latency")
-    sent = {client * 100000000 + number: when
+    rows = {client * 100000000 + number: when
             for (client, number), (_script, when) in times.items()}
-    done, head = arrival.latencies(bench, sent, WARM_UP_S)
+    done, head = arrival.latencies(bench, rows, WARM_UP_S)
     bench.blackhole.watch("")
     return {
         "workload": NAME, "contender": contender.NAME, "run": run,
-        "rows": len(sent), "wall_s": seconds + 1,
-        "loads": bench.blackhole.stats()["loads"],
+        "rows": len(rows), "wall_s": seconds + 1, "loads": stats["loads"],
+        **sent.figures(stats),
         **arrival.summary(done), **arrival.summary(head, "head_"),
         **{f"own_wal_{name}": value for name, value in written.items()},
         **watch.usage(contender.ROLES),
@@ -94,5 +95,6 @@ def report(middle):
                f"p99 {result['head_p99_ms']:.2f} ms); "
                f"{result['rows'] / result['loads']:.1f} rows a load; CPU "
                f"seconds in {seconds} s: {cpu}.")
+        yield sent.sentence(result)
         yield ("WAL written by dbmazz meanwhile: "
                + wal.sentence(result, seconds))

@@ -122,7 +122,9 @@ typedef struct DbmazzCompletion
 	bool		is_aborted;		/* RESOLVE, RETRY: the target says that it has
 								 * aborted the load: it never commits.  SETTLE of
 								 * GROUPs, DONE: none of them was committed, if
-								 * only the first label was used for one */
+								 * only the first label was used for one.  GROUP,
+								 * DOUBT: it was not asked to commit, and so it
+								 * never does */
 	bool		is_forgotten;	/* RESOLVE, RETRY: the target says that it does
 								 * not know the label: it was never used, or
 								 * long ago */

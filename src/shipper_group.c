@@ -519,7 +519,7 @@ dbmazz_group_complete(DbmazzShipper *s, const DbmazzCompletion *c)
 		if (lane->in_doubt)
 		{
 			g->is_settled = true;
-			g->is_aborted = c->is_aborted;
+			g->is_aborted |= c->is_aborted;
 		}
 		else
 			old_labels_settled(s, c);
@@ -538,7 +538,10 @@ dbmazz_group_complete(DbmazzShipper *s, const DbmazzCompletion *c)
 		dbmazz_lane_note_failure(s, lane, c);
 		g->is_settled = false;
 		if (kind == DBMAZZ_REQUEST_GROUP)
+		{
 			g->is_late = c->is_late;
+			g->is_aborted = c->is_aborted;
+		}
 		if (c->outcome == DBMAZZ_RETRY && kind == DBMAZZ_REQUEST_GROUP)
 			not_loaded(s, true);
 		else

@@ -41,37 +41,55 @@ sub one_group
 		query(large_moves(@$range));
 		wait_held();
 	}
-	my $lsn = query('SELECT pg_current_wal_insert_lsn()');
-	query(q(SELECT pg_logical_emit_message(false, 'test', 'behind them')));
-	wait_until('all to be decoded', sub {
-		query("SELECT decoded_lsn >= '$lsn' FROM dbmazz.stat_pipeline WHERE name = 'p'") eq 't';
-	});
+	wait_for_decoder($node);
 	$target->release;
 	wait_until('the first one', sub { txns('VISIBLE') > $before });
 	wait_held();
+	return;
+}
+
+sub restarted
+{
+	$target->fault(fault => 'fe_restart', count => 1);
+	$target->fault(fault => 'label_retention', max_num => 0);
+	return;
+}
+
+# The label of the group that is in the target.
+sub forgotten
+{
+	my ($label) = map { $_->{label} } reverse grep { $_->{state} eq 'VISIBLE' } @{ $target->ask(GET => 'txns?db=shop')->{txns} };
+	$target->fault(fault => 'txn_fail', call => 'rollback', label => $label, status => 'FAILED',
+		message => "stream load task $label does not exist");
+	$target->fault(fault => 'fe_status', endpoint => 'get_load_state', label => $label, status => 200,
+		body => '{"status":"OK","state":"UNKNOWN"}');
 	return;
 }
 my $reader = start_reader($target);
 
 # The life ends when the group is in the target, before it has said so.  To cut it now
 # would show the past, so it is sent as it is; also where the frontend was restarted, which
-# takes it for aborted then, and the label is forgotten.
-for my $is_restarted (0, 1)
+# takes it for aborted then, and the label is forgotten; or is forgotten, but not that of the
+# attempt before it, which was aborted.
+my $first = 1001;
+for my $case ('', 'restarted', 'forgotten')
 {
-	one_group(1001 + $is_restarted * 100, 1070 + $is_restarted * 100);
+	one_group($first, $first + 69);
+	$first += 100;
 	my $epoch = epoch_of($node);
 	my ($visible, $aborted) = (txns('VISIBLE'), txns('ABORTED'));
 	break_at($node, 'group_loaded', 'error');
-	slow(skip => 3);
-	$target->fault(fault => 'fe_hold', endpoint => 'rollback', count => 1) if $is_restarted;
+	$target->fault(fault => 'txn_fail', call => 'load', count => 1) if $case eq 'forgotten';
+	slow(skip => 3) unless $case;
+	$target->fault(fault => 'fe_hold', endpoint => 'rollback', skip => $case eq 'forgotten' ? 1 : 0, count => 1) if $case;
 	$target->release;
 	wait_for_workers($node, $epoch);
 	is(txns('VISIBLE'), $visible + 1, 'the group is in the target');
-	if ($is_restarted)
+	if ($case)
 	{
 		wait_held();
-		$target->fault(fault => 'fe_restart', count => 1);
-		$target->fault(fault => 'label_retention', max_num => 0);
+		restarted() if $case eq 'restarted';
+		forgotten() if $case eq 'forgotten';
 		$target->fault(fault => 'fe_hold', endpoint => 'begin', count => 1);
 		$target->release;
 		wait_held();

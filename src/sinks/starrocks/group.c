@@ -202,6 +202,7 @@ commit(DbmazzSrJob *job)
 {
 	set_call(job, "commit", DBMAZZ_SR_STEP_GROUP_COMMIT);
 	job->where = job->leader;
+	job->commit_sent = true;
 	dbmazz_sr_call_there(job, "POST", MAX_ANSWER);
 }
 

@@ -142,6 +142,7 @@ struct DbmazzSrJob
 	DbmazzSrPlan **plans;		/* of all parts */
 	DbmazzUrl	leader;			/* the frontend that has the transaction */
 	bool		is_open;		/* it has begun and has not come to its end */
+	bool		commit_sent;	/* or may have been */
 	int64_t		began_ms;		/* when it was asked to begin */
 	bool		is_rolled_back; /* it was asked to; then the job ends with 'kept' */
 	DbmazzCompletion kept;

@@ -86,6 +86,9 @@ dbmazz_sr_finish(DbmazzSrJob *job, DbmazzOutcome outcome)
 		return;
 	job->completion.is_late = job->is_open &&
 		dbmazz_http_now_ms() - job->began_ms >= job->config->load_timeout_ms;
+	if (job->request->kind == DBMAZZ_REQUEST_GROUP)
+		job->completion.is_aborted = outcome == DBMAZZ_DOUBT &&
+			!job->commit_sent;
 	dbmazz_sr_call_end(job);
 	dbmazz_sr_port_end(job);
 	if (outcome == DBMAZZ_DONE)

@@ -27,7 +27,8 @@ use dbmazz::Compare;
 use dbmazz::Load;
 use dbmazz::Node;
 
-our @EXPORT = qw(bank_node with_large_values large_groups large_moves start_reader looks_of stop_reader same_bank);
+our @EXPORT = qw(bank_node with_large_values large_groups large_moves wait_for_decoder
+  start_reader looks_of stop_reader same_bank);
 
 my $accounts = 50;
 my $money = 100;
@@ -94,6 +95,18 @@ sub large_moves
 	my ($first, $last) = @_;
 	return join '', map { "BEGIN; INSERT INTO bank_left VALUES ($_, 1, repeat('x', 8000));
 		INSERT INTO bank_right VALUES ($_, -1); INSERT INTO moves (amount) VALUES (-1); COMMIT;\n" } $first .. $last;
+}
+
+# What has committed so far is in batches.
+sub wait_for_decoder
+{
+	my ($node) = @_;
+	my $lsn = $node->safe_psql('postgres', 'SELECT pg_current_wal_insert_lsn()');
+	$node->safe_psql('postgres', q(SELECT pg_logical_emit_message(false, 'test', 'behind it')));
+	wait_until('all to be decoded', sub {
+		$node->safe_psql('postgres', "SELECT decoded_lsn >= '$lsn' FROM dbmazz.stat_pipeline WHERE name = 'p'") eq 't';
+	});
+	return;
 }
 
 sub with_large_values

@@ -11,8 +11,10 @@
  *	  behind them.
  *
  *	  Of frontends of several versions, one may tell numbers (schema.h) and another
- *	  one not.  Those that are known are kept, so that it does not matter which one
- *	  is asked in between; but not where the target was altered.
+ *	  one not.  Those that are known are kept, and so is the way to ask for them, so
+ *	  that it does not matter which one is asked in between; but not where the target
+ *	  was altered.  Where the best way is not open, it is tried again when the schema
+ *	  is some seconds old, although rows flow.
  *
  *	  A label is used for several attempts where it seemed that the target does not
  *	  know it.  Any of them may turn out to be the one that was loaded, perhaps when
@@ -102,7 +104,8 @@ dbmazz_sr_cache_renew(DbmazzSr *sr, const char *name,
 			continue;
 		if (!dbmazz_sr_schema_equal(target->schema, schema))
 			return false;
-		target->read_at_ms = dbmazz_http_now_ms();
+		if (schema->source == DBMAZZ_SR_SCHEMA_V2)
+			target->read_at_ms = dbmazz_http_now_ms();
 		return true;
 	}
 	return false;

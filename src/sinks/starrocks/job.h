@@ -368,7 +368,7 @@ extern DbmazzSrSchemaSource dbmazz_sr_cache_source(DbmazzSr *sr,
 
 /*
  * A schema that was read just now: true if the plan was made from the very same.
- * Then the cache is as fresh as it.
+ * Then the cache is as fresh as it, if it was asked for in the best way.
  */
 extern bool dbmazz_sr_cache_renew(DbmazzSr *sr, const char *target,
 								  const DbmazzSrPlan *plan,

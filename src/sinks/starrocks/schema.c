@@ -163,6 +163,8 @@ dbmazz_sr_schema_keep_numbers(DbmazzSrSchema *schema,
 	schema->number = known->number;
 	for (i = 0; i < schema->ncolumns; i++)
 		schema->columns[i].number = known->columns[i].number;
+	if (known->source < schema->source)
+		schema->source = known->source;
 }
 
 const DbmazzSrColumn *

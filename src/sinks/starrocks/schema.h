@@ -86,7 +86,7 @@ extern bool dbmazz_sr_schema_equal(const DbmazzSrSchema *a,
 
 /*
  * Take over the numbers that only 'known' has, an older one of the same table, where
- * all else that is told of the columns is the same.
+ * all else that is told of the columns is the same; and its source, if that is better.
  */
 extern void dbmazz_sr_schema_keep_numbers(DbmazzSrSchema *schema,
 										  const DbmazzSrSchema *known);

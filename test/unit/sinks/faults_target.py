@@ -145,6 +145,55 @@ def test_frontends_of_several_versions():
         again(drive.load("d"), "was altered while rows were sent")
 
 
+def sql(sr):
+    """As a frontend answers that knows SQL only."""
+    def rows(request):
+        request.read_body()
+        request.reply("\n".join((
+            '{"meta":[]}', '{"data":["id","bigint","NO","PRI",null,""]}',
+            '{"data":["v","varchar","YES","",null,""]}', '{"statistics":{}}')) + "\n")
+
+    sr.schema = lambda request: request.reply("", "404 Not Found")
+    sr.other = rows
+
+
+def test_frontend_of_an_older_way():
+    """It has answered once, in a way without numbers: the others are asked as before."""
+    with StarRocks() as sr, Drive(**sr.options()) as drive:
+        numbered(sr)
+        give = sr.schema
+        drive.table()
+        drive.rows(2)
+        check(drive.load("a"), "done")
+        meanwhile(sr, lambda: sql(sr))
+        check(drive.load("b"), "done")
+
+        def altered():
+            sr.schema = give
+            sr.columns[1]["uniqueId"] = 2
+        meanwhile(sr, altered)
+        again(drive.load("c"), "was altered while rows were sent")
+
+
+def test_better_way_is_found():
+    """Where it was not open at first, although rows flow all the time."""
+    with StarRocks() as sr, Drive(**sr.options()) as drive:
+        numbered(sr)
+        give = sr.schema
+        sql(sr)
+        drive.table()
+        drive.rows(2)
+        end = time.monotonic() + 5.5    # longer than what was read counts
+        n = 0
+        while time.monotonic() < end:
+            check(drive.load(f"a{n}"), "done")
+            sr.schema = give
+            n += 1
+            time.sleep(0.3)
+        meanwhile(sr, lambda: sr.columns[1].update(uniqueId=2))
+        again(drive.load("b"), "was altered while rows were sent")
+
+
 def test_other_columns_do_not_matter():
     with StarRocks() as sr, Drive(**sr.options()) as drive:
         numbered(sr)

@@ -445,12 +445,16 @@ CROSS JOIN (SELECT CASE WHEN pg_catalog.pg_is_in_recovery()
 				THEN pg_catalog.pg_last_wal_replay_lsn()
 				ELSE pg_catalog.pg_current_wal_flush_lsn() END) w (lsn);
 
-/* The detail of an error about a row has values of the row: see below. */
+/*
+ * The detail of an error about a row has values of the row: see below.  Of a table
+ * whose first rows wait nothing is written yet.
+ */
 CREATE VIEW dbmazz.stat_table AS
 SELECT p.id AS pipeline_id,
 	p.name AS pipeline,
-	coalesce(t.relation, g.relation) AS relid,
-	coalesce(t.source, g.source) AS relation,
+	coalesce(t.relation, g.relation, b.relid) AS relid,
+	coalesce(t.source, g.source,
+			 (n.nspname || '.' || k.relname) COLLATE "default") AS relation,
 	coalesce(t.target, g.target) AS target,
 	coalesce(t.state, 'streaming') AS state,
 	b.rows_wait_until,
@@ -472,18 +476,21 @@ SELECT p.id AS pipeline_id,
 	coalesce(t.updated_at, g.since) AS updated_at
 FROM dbmazz.pipeline_tables t
 FULL JOIN dbmazz.gaps g ON g.pipeline = t.pipeline AND g.target = t.target
-JOIN dbmazz.pipeline p ON p.id = coalesce(t.pipeline, g.pipeline)
+FULL JOIN (SELECT pipeline, relid, min(until) AS rows_wait_until
+		   FROM dbmazz.stat_get_budget_waits() GROUP BY pipeline, relid) b
+	ON b.pipeline = coalesce(t.pipeline, g.pipeline)
+	AND b.relid = coalesce(t.relation, g.relation)
+LEFT JOIN pg_catalog.pg_class k ON k.oid = b.relid
+LEFT JOIN pg_catalog.pg_namespace n ON n.oid = k.relnamespace
+JOIN dbmazz.pipeline p ON p.id = coalesce(t.pipeline, g.pipeline, b.pipeline)
 LEFT JOIN (SELECT pipeline, target, min(requested_at) AS replay_requested_at,
 				max(waits_for) AS replay_waits_for
 		   FROM dbmazz.replay_request GROUP BY pipeline, target) r
 	ON r.pipeline = p.id AND r.target = coalesce(t.target, g.target)
-LEFT JOIN (SELECT pipeline, relid, min(until) AS rows_wait_until
-		   FROM dbmazz.stat_get_budget_waits() GROUP BY pipeline, relid) b
-	ON b.pipeline = p.id AND b.relid = coalesce(t.relation, g.relation)
 CROSS JOIN (SELECT CASE WHEN pg_catalog.pg_is_in_recovery()
 				THEN pg_catalog.pg_last_wal_replay_lsn()
 				ELSE pg_catalog.pg_current_wal_flush_lsn() END) w (lsn)
-WHERE coalesce(t.target, g.target) <> '';
+WHERE coalesce(t.target, g.target) IS DISTINCT FROM '';
 
 /*
  * Values of users' rows.  Whoever is granted SELECT sees those of pipelines that

@@ -205,7 +205,10 @@ dbmazz_stat_get_pipelines(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/* Batches that wait for the budget: pipeline, table, until when. */
+/*
+ * Batches that wait for the budget: pipeline, table, until when.  Those of a decoder
+ * that is gone are not sent.
+ */
 Datum
 dbmazz_stat_get_budget_waits(PG_FUNCTION_ARGS)
 {
@@ -226,7 +229,8 @@ dbmazz_stat_get_budget_waits(PG_FUNCTION_ARGS)
 
 		LWLockAcquire(dbmazz_registry_lock(), LW_SHARED);
 		values[0] = Int32GetDatum(p->id);
-		if (p->in_use && p->dboid == MyDatabaseId)
+		if (p->in_use && p->dboid == MyDatabaseId &&
+			p->claims[DBMAZZ_ROLE_DECODER].pid != 0)
 			n = dbmazz_queue_budget_waits(p, now, waits);
 		LWLockRelease(dbmazz_registry_lock());
 		for (uint32 j = 0; j < n; j++)

@@ -226,27 +226,55 @@ is(scalar(commits()), 2, 'and there were two');
 
 # ---- whole transactions -----------------------------------------------------------------------------
 
+# Make transactions until they wait.
+sub reach_limit
+{
+	alter('max_loads_per_minute=1');
+	$target->wait_until('the limit', sub {
+		query($node, q(BEGIN; INSERT INTO orders SELECT max(id) + 1 FROM orders; INSERT INTO items SELECT max(id) + 1 FROM items; COMMIT));
+		return query($node, q(SELECT dbmazz.wait_for('shop', pg_current_wal_lsn(), '300 ms'))) eq 'f';
+	});
+	return;
+}
+
 begin_anew('delivery=DEFAULT', 'atomic=transaction', 'max_loads_per_minute=1');
-query($node, q(INSERT INTO orders VALUES (3001, 'whole'); INSERT INTO items VALUES (3001, 'whole')));
+query($node, q(BEGIN; INSERT INTO orders VALUES (3001, 'whole'); INSERT INTO items VALUES (3001, 'whole'); COMMIT));
 arrived($node);
 $target->clear_loads;
 alter('max_loads_per_minute=0');
 query($node, q(BEGIN; INSERT INTO orders VALUES (3002, 'whole'); INSERT INTO items VALUES (3002, 'whole'); COMMIT));
 arrived($node);
 is(scalar(commits()), 1, 'a transaction of the target');
-alter('max_loads_per_minute=1');
-$target->wait_until('the limit', sub {
-	query($node, q(BEGIN; INSERT INTO orders SELECT max(id) + 1 FROM orders; INSERT INTO items SELECT max(id) + 1 FROM items; COMMIT));
-	return query($node, q(SELECT dbmazz.wait_for('shop', pg_current_wal_lsn(), '300 ms'))) eq 'f';
-});
+reach_limit();
 $target->clear_loads;
 query($node, q(BEGIN; INSERT INTO orders SELECT max(id) + 1 FROM orders; INSERT INTO items SELECT max(id) + 1 FROM items; COMMIT))
   for 1 .. 3;
 waits('transactions wait together');
 is(waiting(), 'items orders', 'and both tables show it');
+query($node, q(CREATE TABLE fresh (id int PRIMARY KEY, note text); ALTER PUBLICATION dbmazz_pub ADD TABLE fresh));
+$node->create_target('postgres', 'fresh', $target, 'shop');
+query($node, q(INSERT INTO fresh VALUES (1, 'first')));
+waits('and with them the first row of a table');
+is(query($node, q(SELECT pipeline, relid::regclass, relation, target IS NULL, state, dead_letters FROM dbmazz.stat_table
+	WHERE rows_wait_until BETWEEN now() AND now() + '1 min' AND relid = 'fresh'::regclass)),
+	'shop|fresh|public.fresh|t|streaming|0', 'which the view shows before it has a target');
 alter('max_loads_per_minute=0');
-same_rows($node, $target, qw(orders items));
+same_rows($node, $target, qw(orders items fresh));
 is(scalar(commits()), 1, 'and are one of the target');
+
+# rows that no decoder has any more do not wait for their time, though the end of that one is not settled while
+# the shipper stands still
+reach_limit();
+like(waiting(), qr/orders/, 'rows wait');
+my ($shipper, $decoder) = map { $node->worker_pid($_, 'shop') } qw(shipper decoder);
+kill 'STOP', $shipper;
+query($node, "SELECT pg_terminate_backend($decoder)");
+$node->poll_query_until('postgres', q(SELECT decoder_pid IS NULL FROM dbmazz.stat_pipeline WHERE name = 'shop'))
+  or die 'the decoder did not end';
+is(query($node, q(SELECT buffered_batches > 0 FROM dbmazz.stat_pipeline WHERE name = 'shop')), 't', 'batches of a decoder that is gone');
+is(query($node, q(SELECT count(*) FROM dbmazz.stat_table WHERE rows_wait_until IS NOT NULL)), '0', 'do not wait for the budget');
+kill 'CONT', $shipper;
+same_rows($node, $target, qw(orders items));
 
 # ---- defaults --------------------------------------------------------------------------------------
 

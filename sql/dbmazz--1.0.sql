@@ -102,8 +102,9 @@ CREATE TABLE dbmazz.checkpoints (
 ) WITH (fillfactor = 50);
 
 /*
- * Target tables (lanes) with the labels they may have used, where a TRUNCATE under
- * one of these may be at work, and the position of a table that has stopped.
+ * Target tables (lanes) with the labels they may have used (so many of the epoch,
+ * from the sequence on), where a TRUNCATE under one of these may be at work, and the
+ * position of a table that has stopped.
  * Written by the shipper; never dumped.
  *
  * Where each row is sent once, its rows up to and including done_* are in the
@@ -123,6 +124,7 @@ CREATE TABLE dbmazz.pipeline_tables (
 	source		text NOT NULL,
 	epoch		bigint NOT NULL,
 	sequence	bigint NOT NULL,
+	labels		integer NOT NULL DEFAULT 0,
 	truncate_place text,
 	done_lsn	pg_lsn,
 	done_row	bigint,
@@ -196,6 +198,7 @@ CREATE TABLE dbmazz.dropped_lanes (
 	uid			text NOT NULL,
 	epoch		bigint NOT NULL,
 	sequence	bigint NOT NULL,
+	labels		integer NOT NULL,
 	truncate_place text,
 	dropped_at	timestamptz NOT NULL DEFAULT now(),
 	PRIMARY KEY (destination, target, uid, epoch)

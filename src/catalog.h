@@ -82,19 +82,26 @@ dbmazz_mark_covers(const DbmazzMark *mark, XLogRecPtr lsn, uint32 row)
 							   lsn != InvalidXLogRecPtr);
 }
 
+/* Labels that a lane may have used and whose loads may not be final. */
+typedef struct DbmazzLaneLabels
+{
+	uint64		epoch;			/* 0: there are none */
+	uint64		sequence;		/* the first; those before it are final */
+	uint32		n;
+	char	   *place;			/* where a TRUNCATE under one of them may have
+								 * been sent (see dbmazz_sink.h), or NULL */
+} DbmazzLaneLabels;
+
 /* A lane: dbmazz.pipeline_tables. */
 typedef struct DbmazzTableRow
 {
 	char	   *target;
 	Oid			relid;
-	uint64		epoch;			/* of the labels below */
-	uint64		sequence;		/* all labels before it are final */
-	char	   *place;			/* where a TRUNCATE under one of them may have
-								 * been sent (see dbmazz_sink.h), or NULL */
+	DbmazzLaneLabels labels;
 	bool		stopped;
 	XLogRecPtr	lsn;			/* the table's own position, or Invalid */
 	DbmazzMark	done;			/* rows up to it are in the target */
-	DbmazzMark	prepared;		/* or in the load with the label above, which
+	DbmazzMark	prepared;		/* or in the load with the first label, which
 								 * the target has prepared; Invalid: none.  Of
 								 * groups: see shipper_group.c */
 	XLogRecPtr	prepared_from;	/* the commit of that load's first row */
@@ -123,13 +130,10 @@ extern void dbmazz_catalog_set_checkpoint(int32 id, XLogRecPtr lsn,
 /* The lanes of a pipeline: a List of DbmazzTableRow. */
 extern List *dbmazz_catalog_tables(int32 id);
 
-/*
- * Add or change a lane's labels; 'place', 'done' and 'prepared' as in
- * DbmazzTableRow.
- */
+/* Add or change a lane's labels; 'done' and 'prepared' as in DbmazzTableRow. */
 extern void dbmazz_catalog_set_lane(int32 id, const char *target, Oid relid,
-									const char *source, uint64 epoch,
-									uint64 sequence, const char *place,
+									const char *source,
+									const DbmazzLaneLabels *labels,
 									const DbmazzMark *done,
 									const DbmazzMark *prepared);
 
@@ -181,9 +185,7 @@ typedef struct DbmazzDroppedLane
 {
 	char	   *target;
 	char	   *uid;
-	uint64		epoch;
-	uint64		sequence;		/* these as in DbmazzTableRow */
-	char	   *place;
+	DbmazzLaneLabels labels;
 } DbmazzDroppedLane;
 
 /*

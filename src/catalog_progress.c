@@ -139,7 +139,7 @@ dbmazz_catalog_tables(int32 id)
 	n = run(&q, "SELECT target, relation::int8, epoch, sequence, "
 			"(state = 'stopped')::int4, lsn, truncate_place, done_lsn, "
 			"coalesce(done_row, 0), prepared_lsn, "
-			"coalesce(prepared_row, 0), prepared_from, prepared_at "
+			"coalesce(prepared_row, 0), prepared_from, prepared_at, labels "
 			"FROM dbmazz.pipeline_tables WHERE pipeline = $1", SPI_OK_SELECT);
 	for (i = 0; i < n; i++)
 	{
@@ -147,17 +147,18 @@ dbmazz_catalog_tables(int32 id)
 
 		table->target = get_utf8(&q, i, 1);
 		table->relid = (Oid) get_bigint(i, 2);
-		table->epoch = get_bigint(i, 3);
-		table->sequence = get_bigint(i, 4);
+		table->labels.epoch = get_bigint(i, 3);
+		table->labels.sequence = get_bigint(i, 4);
 		table->stopped = get_int(i, 5) != 0;
 		table->lsn = get_lsn(i, 6);
-		table->place = get_utf8(&q, i, 7);
+		table->labels.place = get_utf8(&q, i, 7);
 		table->done.lsn = get_lsn(i, 8);
 		table->done.row = (uint32) get_bigint(i, 9);
 		table->prepared.lsn = get_lsn(i, 10);
 		table->prepared.row = (uint32) get_bigint(i, 11);
 		table->prepared_from = get_lsn(i, 12);
 		table->prepared_at = get_time(i, 13);
+		table->labels.n = get_int(i, 14);
 		result = list_row(&q, result, table);
 	}
 	query_end(&q);
@@ -166,9 +167,8 @@ dbmazz_catalog_tables(int32 id)
 
 void
 dbmazz_catalog_set_lane(int32 id, const char *target, Oid relid,
-						const char *source, uint64 epoch, uint64 sequence,
-						const char *place, const DbmazzMark *done,
-						const DbmazzMark *prepared)
+						const char *source, const DbmazzLaneLabels *labels,
+						const DbmazzMark *done, const DbmazzMark *prepared)
 {
 	Statement	q;
 
@@ -177,18 +177,20 @@ dbmazz_catalog_set_lane(int32 id, const char *target, Oid relid,
 	add_utf8(&q, target);
 	add_bigint(&q, relid);
 	add_utf8(&q, source);
-	add_bigint(&q, epoch);
-	add_bigint(&q, sequence);
-	add_utf8(&q, place);
+	add_bigint(&q, labels->epoch);
+	add_bigint(&q, labels->sequence);
+	add_int(&q, labels->n);
+	add_utf8(&q, labels->place);
 	add_mark(&q, done);
 	add_mark(&q, prepared);
 	run_alone(&q, "INSERT INTO dbmazz.pipeline_tables AS t (pipeline, target, "
-			  "relation, source, epoch, sequence, truncate_place, done_lsn, "
-			  "done_row, prepared_lsn, prepared_row) "
-			  "VALUES ($1, $2, $3::oid, $4, $5, $6, $7, $8, $9, $10, $11) "
+			  "relation, source, epoch, sequence, labels, truncate_place, "
+			  "done_lsn, done_row, prepared_lsn, prepared_row) VALUES "
+			  "($1, $2, $3::oid, $4, $5, $6, $7, $8, $9, $10, $11, $12) "
 			  "ON CONFLICT (pipeline, target) DO UPDATE SET "
 			  "relation = excluded.relation, source = excluded.source, "
 			  "epoch = excluded.epoch, sequence = excluded.sequence, "
+			  "labels = excluded.labels, "
 			  "truncate_place = excluded.truncate_place, "
 			  "done_lsn = excluded.done_lsn, done_row = excluded.done_row, "
 			  "prepared_lsn = excluded.prepared_lsn, "
@@ -331,15 +333,16 @@ dbmazz_catalog_keep_lanes(int32 id)
 	query_begin(&q);
 	add_int(&q, id);
 	run_alone(&q, "INSERT INTO dbmazz.dropped_lanes AS d "
-			  "(destination, target, uid, epoch, sequence, truncate_place) "
+			  "(destination, target, uid, epoch, sequence, labels, "
+			  "truncate_place) "
 			  "SELECT c.destination, t.target, r.uid, t.epoch, t.sequence, "
-			  "t.truncate_place "
+			  "t.labels, t.truncate_place "
 			  "FROM dbmazz.pipeline_tables t "
 			  "JOIN dbmazz.checkpoints c ON c.pipeline = t.pipeline "
 			  "JOIN dbmazz.run_state r ON r.pipeline = t.pipeline "
 			  "WHERE t.pipeline = $1 AND t.epoch > 0 "
 			  "ON CONFLICT (destination, target, uid, epoch) DO UPDATE SET "
-			  "sequence = excluded.sequence, "
+			  "sequence = excluded.sequence, labels = excluded.labels, "
 			  "truncate_place = excluded.truncate_place, dropped_at = now()",
 			  SPI_OK_INSERT);
 }
@@ -354,7 +357,7 @@ dbmazz_catalog_dropped_lanes(const char *destination)
 
 	query_begin(&q);
 	add_text(&q, destination);
-	n = run(&q, "SELECT target, uid, epoch, sequence, truncate_place "
+	n = run(&q, "SELECT target, uid, epoch, sequence, labels, truncate_place "
 			"FROM dbmazz.dropped_lanes WHERE destination = $1",
 			SPI_OK_SELECT);
 	for (i = 0; i < n; i++)
@@ -363,9 +366,10 @@ dbmazz_catalog_dropped_lanes(const char *destination)
 
 		lane->target = get_utf8(&q, i, 1);
 		lane->uid = get_text(&q, i, 2);
-		lane->epoch = get_bigint(i, 3);
-		lane->sequence = get_bigint(i, 4);
-		lane->place = get_utf8(&q, i, 5);
+		lane->labels.epoch = get_bigint(i, 3);
+		lane->labels.sequence = get_bigint(i, 4);
+		lane->labels.n = get_int(i, 5);
+		lane->labels.place = get_utf8(&q, i, 6);
 		result = list_row(&q, result, lane);
 	}
 	query_end(&q);

@@ -51,19 +51,19 @@ label_epoch(uint64 epoch)
 
 /* Before the lane's first load none of these may be able to commit. */
 static void
-add_old_labels(DbmazzShipper *s, Lane *lane, const char *uid, uint64 epoch,
-			   uint64 sequence, const char *place, bool is_dropped)
+add_old_labels(DbmazzShipper *s, Lane *lane, const char *uid,
+			   const DbmazzLaneLabels *labels, bool is_dropped)
 {
-	MemoryContext old = MemoryContextSwitchTo(s->cxt);
-	OldLabels  *labels = palloc0(sizeof(*labels));
+	MemoryContext cxt = MemoryContextSwitchTo(s->cxt);
+	OldLabels  *old = palloc0(sizeof(*old));
 
-	strlcpy(labels->uid, uid, sizeof(labels->uid));
-	labels->epoch = epoch;
-	labels->sequence = sequence;
-	labels->place = place != NULL ? pstrdup(place) : NULL;
-	labels->is_dropped = is_dropped;
-	lane->old = lappend(lane->old, labels);
-	MemoryContextSwitchTo(old);
+	strlcpy(old->uid, uid, sizeof(old->uid));
+	old->labels = *labels;
+	if (labels->place != NULL)
+		old->labels.place = pstrdup(labels->place);
+	old->is_dropped = is_dropped;
+	lane->old = lappend(lane->old, old);
+	MemoryContextSwitchTo(cxt);
 }
 
 DbmazzShipper *
@@ -105,9 +105,8 @@ dbmazz_shipper_create(DbmazzPipeline *p, const DbmazzPipelineRow *row,
 		DbmazzTableRow *table = lfirst(lc);
 		Lane	   *lane = dbmazz_shipper_lane(s, table->target);
 
-		if (table->epoch != 0)
-			add_old_labels(s, lane, row->uid, table->epoch, table->sequence,
-						   table->place, false);
+		if (table->labels.epoch != 0)
+			add_old_labels(s, lane, row->uid, &table->labels, false);
 		if (lane->target[0] == '\0')
 			dbmazz_group_recover_lane(s, lane, table);
 		else
@@ -126,7 +125,7 @@ dbmazz_shipper_create(DbmazzPipeline *p, const DbmazzPipelineRow *row,
 		DbmazzDroppedLane *gone = lfirst(lc);
 
 		add_old_labels(s, dbmazz_shipper_lane(s, gone->target), gone->uid,
-					   gone->epoch, gone->sequence, gone->place, true);
+					   &gone->labels, true);
 	}
 	dbmazz_group_recover(s, GetFlushRecPtr(NULL));
 	s->soft_deletes = dbmazz_delete_mode == DBMAZZ_DELETE_SOFT;

@@ -147,8 +147,8 @@ dbmazz_exactly_recover(DbmazzShipper *s, Lane *lane,
 		d->is_old = true;
 		d->mark = table->prepared;
 		d->taken_at = table->prepared_at;
-		dbmazz_lane_format_label(lane, s->uid, table->epoch, table->sequence,
-								 lane->label);
+		dbmazz_lane_format_label(lane, s->uid, table->labels.epoch,
+								 table->labels.sequence, lane->label);
 	}
 	lane->replayed = lane->done;
 }
@@ -191,7 +191,7 @@ dbmazz_exactly_decide(DbmazzShipper *s)
 		lane->decision.is_old = false;
 		lane->decision.taken_at = GetCurrentTimestamp();
 		lane->row_has_load = true;
-		lane->durable = lane->sequence;
+		lane->covered.sequence = lane->sequence;
 	}
 	s->nundecided = 0;
 }

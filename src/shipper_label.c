@@ -5,17 +5,25 @@
  * NOTES
  *	  Labels.  A lane numbers its loads; a retry keeps label and bytes.  Before a
  *	  label is used, the catalogs must cover it: the lane's row says "all labels
- *	  of this epoch below 'sequence' are final", and no label at or beyond
- *	  sequence + LABEL_WINDOW is used; of groups, none beyond sequence.  So a later
- *	  life has to look at no more than LABEL_WINDOW labels to be sure that no load
- *	  of this one can still commit.
+ *	  of this epoch below 'sequence' are final", and how many from there on may be
+ *	  used.  So a later life has to look at no more than these to be sure that no
+ *	  load of this one can still commit.
+ *
+ *	  Few are covered at a time, for a later life asks for each; but more where they
+ *	  are soon used up, for each time costs a flush of WAL, which all lanes wait for.
  */
 #include "postgres.h"
 
 #include "debug_point.h"
 #include "shipper_private.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 #include "worker.h"
+
+#define MIN_COVERED		8
+#define MAX_COVERED		128
+#define SOON_MS			100		/* ... used up: next time more are covered */
+#define LATE_MS			1000	/* as few as at first */
 
 void
 dbmazz_lane_format_label(const Lane *lane, const char *uid, uint64 epoch,
@@ -30,6 +38,23 @@ dbmazz_lane_format_label(const Lane *lane, const char *uid, uint64 epoch,
 	dbmazz_label_format(&label, out);
 }
 
+/* How many labels to cover now. */
+static uint32
+labels_to_cover(const DbmazzShipper *s, const Lane *lane)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	/* a later life must not take the end of a group's attempt for that of another */
+	if (lane == s->group.lane)
+		return 1;
+	if (!lane->settled ||
+		TimestampDifferenceExceeds(lane->covered_at, now, LATE_MS))
+		return MIN_COVERED;
+	if (TimestampDifferenceExceeds(lane->covered_at, now, SOON_MS))
+		return lane->covered.n;
+	return Min(lane->covered.n * 2, MAX_COVERED);
+}
+
 /*
  * Make the catalogs cover the label that is about to be used, and no old ones; and
  * the place that a TRUNCATE is about to be sent to, or none.
@@ -38,17 +63,22 @@ void
 dbmazz_lane_cover_label(DbmazzShipper *s, Lane *lane, const char *place)
 {
 	static const DbmazzMark none = {InvalidXLogRecPtr, 0};
+	DbmazzLaneLabels *covered = &lane->covered;
+	DbmazzLaneLabels labels = {s->epoch, lane->sequence, covered->n,
+	unconstify(char *, place)};
 	ListCell   *lc;
-	/* a later life must not take the end of a group's attempt for that of another */
-	uint64		window = lane == s->group.lane ? 1 : LABEL_WINDOW;
-	bool		same_place = place == NULL || lane->place == NULL ?
-	place == lane->place : strcmp(place, lane->place) == 0;
+	bool		is_covered = lane->settled &&
+	lane->sequence < covered->sequence + covered->n;
+	bool		same_place = place == NULL || covered->place == NULL ?
+	place == covered->place : strcmp(place, covered->place) == 0;
 
-	if (lane->settled && lane->sequence < lane->durable + window && same_place)
+	if (is_covered && same_place)
 		return;
+	if (!is_covered)
+		labels.n = labels_to_cover(s, lane);
 	dbmazz_worker_begin();
 	dbmazz_catalog_set_lane(s->id, lane->target, lane->relid, lane->source,
-							s->epoch, lane->sequence, place, &lane->done,
+							&labels, &lane->done,
 							lane == s->group.lane ? &s->group.sent : &none);
 	foreach(lc, lane->old)
 	{
@@ -56,19 +86,26 @@ dbmazz_lane_cover_label(DbmazzShipper *s, Lane *lane, const char *place)
 
 		if (old->is_dropped)
 			dbmazz_catalog_forget_lane(s->destination, lane->target, old->uid,
-									   old->epoch);
+									   old->labels.epoch);
 	}
 	dbmazz_worker_commit();
 	DBMAZZ_DEBUG_POINT("label_covered");
-	if (!same_place)
+	if (same_place)
+		labels.place = covered->place;
+	else
 	{
-		if (lane->place != NULL)
-			pfree(lane->place);
-		lane->place = place != NULL ? MemoryContextStrdup(s->cxt, place) : NULL;
+		if (covered->place != NULL)
+			pfree(covered->place);
+		if (place != NULL)
+			labels.place = MemoryContextStrdup(s->cxt, place);
 	}
+	*covered = labels;
+	lane->covered_at = GetCurrentTimestamp();
 	list_free_deep(lane->old);
 	lane->old = NIL;
-	lane->durable = lane->sequence;
+	if (lane->old_labels != NULL)
+		pfree(lane->old_labels);
+	lane->old_labels = NULL;
 	lane->row_has_load = false;
 	lane->settled = true;
 }
@@ -98,6 +135,18 @@ dbmazz_lane_is_unsettled(const Lane *lane)
 	return !lane->settled && lane->nsettled < list_length(lane->old);
 }
 
+/* None of the loads with these labels may commit any more. */
+static void
+start_settling(DbmazzShipper *s, Lane *lane, const char *const *labels,
+			   int nlabels, const char *place)
+{
+	lane->request.labels = labels;
+	lane->request.nlabels = nlabels;
+	lane->request.of_groups = lane == s->group.lane;
+	lane->request.place = place;
+	dbmazz_lane_start_request(s, lane, DBMAZZ_REQUEST_SETTLE);
+}
+
 /*
  * Labels of an earlier life, or of a pipeline that is gone: none of their loads
  * may commit any more.
@@ -106,28 +155,28 @@ void
 dbmazz_lane_settle(DbmazzShipper *s, Lane *lane)
 {
 	const OldLabels *old = list_nth(lane->old, lane->nsettled);
-	int			i;
+	uint32		n = old->labels.n;
+	char	   *text;
+	uint32		i;
 
-	for (i = 0; i < LABEL_WINDOW; i++)
+	if (lane->old_labels != NULL)
+		pfree(lane->old_labels);
+	/* the labels are behind the pointers to them */
+	lane->old_labels = MemoryContextAlloc(s->cxt, n * (sizeof(char *) +
+													   DBMAZZ_LABEL_SIZE));
+	text = (char *) &lane->old_labels[n];
+	for (i = 0; i < n; i++, text += DBMAZZ_LABEL_SIZE)
 	{
-		dbmazz_lane_format_label(lane, old->uid, old->epoch,
-								 old->sequence + i, lane->old_labels[i]);
-		lane->old_label_list[i] = lane->old_labels[i];
+		dbmazz_lane_format_label(lane, old->uid, old->labels.epoch,
+								 old->labels.sequence + i, text);
+		lane->old_labels[i] = text;
 	}
-	lane->request.labels = lane->old_label_list;
-	lane->request.nlabels = LABEL_WINDOW;
-	lane->request.of_groups = lane == s->group.lane;
-	lane->request.place = old->place;
-	dbmazz_lane_start_request(s, lane, DBMAZZ_REQUEST_SETTLE);
+	start_settling(s, lane, lane->old_labels, n, old->labels.place);
 }
 
 void
 dbmazz_lane_settle_doubt(DbmazzShipper *s, Lane *lane)
 {
-	lane->old_label_list[0] = lane->label;
-	lane->request.labels = lane->old_label_list;
-	lane->request.nlabels = 1;
-	lane->request.of_groups = lane == s->group.lane;
-	lane->request.place = lane->place;
-	dbmazz_lane_start_request(s, lane, DBMAZZ_REQUEST_SETTLE);
+	lane->in_use = lane->label;
+	start_settling(s, lane, &lane->in_use, 1, lane->covered.place);
 }

@@ -467,7 +467,7 @@ dbmazz_lane_loaded(DbmazzShipper *s, Lane *lane)
 	else
 		count_load(s, lane);
 	dbmazz_lane_next_label(lane);
-	if (lane->place != NULL)
+	if (lane->covered.place != NULL)
 		dbmazz_lane_cover_label(s, lane, NULL);
 	if (dbmazz_split_loaded(lane))
 		DBMAZZ_DEBUG_POINT("part_loaded");
@@ -560,7 +560,7 @@ dbmazz_lane_complete(DbmazzShipper *s, Lane *lane, const DbmazzCompletion *c)
 	if (c->outcome == DBMAZZ_REJECT &&
 		(is_load || kind == DBMAZZ_REQUEST_TRUNCATE))
 	{
-		if (lane->place != NULL)
+		if (lane->covered.place != NULL)
 			dbmazz_lane_cover_label(s, lane, NULL);
 		if (is_load && c->error.status == DBMAZZ_ERR_UNREPRESENTABLE)
 			rows_rejected(s, lane, &c->error);

@@ -15,7 +15,6 @@
 #include "shipper.h"
 #include "utils/hsearch.h"
 
-#define LABEL_WINDOW	8
 #define MAX_COMPLETIONS 32
 #define DOUBTS_BEFORE_CANCEL	5
 
@@ -53,9 +52,7 @@ typedef struct DbmazzSplit
 typedef struct OldLabels
 {
 	char		uid[DBMAZZ_UID_SIZE];
-	uint64		epoch;
-	uint64		sequence;		/* the first of LABEL_WINDOW */
-	char	   *place;			/* where a TRUNCATE may have been sent, or NULL */
+	DbmazzLaneLabels labels;
 	bool		is_dropped;		/* dbmazz.dropped_lanes has them */
 } OldLabels;
 
@@ -96,8 +93,8 @@ typedef struct Lane
 	List	   *old;			/* of OldLabels; empty once settled */
 	int			nsettled;		/* the first so many of them are */
 	uint64		sequence;		/* of the load under way, or the next */
-	uint64		durable;		/* what the catalogs say; valid if settled */
-	char	   *place;			/* likewise; NULL: no TRUNCATE is under way */
+	DbmazzLaneLabels covered;	/* what the catalogs say; valid if settled */
+	TimestampTz covered_at;
 
 	/* work */
 	slist_head	queue;			/* of QueuedBatch, oldest first */
@@ -114,8 +111,8 @@ typedef struct Lane
 								 * read; in 'cxt' */
 	DbmazzSplit split;			/* of the load under way */
 	char		label[DBMAZZ_LABEL_SIZE];
-	char		old_labels[LABEL_WINDOW][DBMAZZ_LABEL_SIZE];
-	const char *old_label_list[LABEL_WINDOW];
+	const char **old_labels;	/* those that are being settled, or NULL */
+	const char *in_use;			/* or this one: 'label' */
 	DbmazzBackoff backoff;
 	TimestampTz retry_at;
 

@@ -117,6 +117,43 @@ subtest 'b: a load of the old epoch that could still commit' => sub {
 	is(target_values('note', 'accounts', 'id = 3'), 'newest', 'its value did not stay');
 };
 
+subtest 'b: a load under one of many labels' => sub {
+	# where labels are soon used up, more are covered at a time
+	$node->safe_psql('postgres', q(SELECT dbmazz.create_pipeline('quick', slot => 'quick', sink => 'null', copy => false,
+		settings => '{batch_max_rows=1, flush_interval=0}')));
+	$node->run_pipeline('postgres', 'quick');
+	my $most = q(SELECT max(labels) FROM dbmazz.pipeline_tables
+		JOIN dbmazz.pipeline ON id = pipeline WHERE name = 'quick');
+	is($node->safe_psql('postgres', $most), '', 'nothing was sent');
+	$node->safe_psql('postgres', 'UPDATE accounts SET n = n + 1 WHERE id <= 5');
+	$node->wait_for_target('postgres', 'quick');
+	is($node->safe_psql('postgres', $most), 8, 'few labels at first');
+	wait_until('more labels', sub {
+		$node->safe_psql('postgres', 'UPDATE accounts SET n = n + 1 WHERE id <= 200');
+		$node->wait_for_target('postgres', 'quick');
+		return $node->safe_psql('postgres', $most) > 8;
+	});
+	cmp_ok($node->safe_psql('postgres', $most), '<=', 128, 'but not any number');
+	$node->safe_psql('postgres', q(SELECT dbmazz.stop_pipeline('quick')));
+	$node->wait_for_state('postgres', 'quick', 'stopped');
+	$node->safe_psql('postgres', q(SELECT dbmazz.drop_pipeline('quick')));
+
+	# a later life asks for each of them
+	my $label = hold_next('accounts', "UPDATE accounts SET note = 'old' WHERE id = 4");
+	my $epoch = epoch_of($node);
+	$node->safe_psql('postgres', q(SELECT dbmazz.stop_pipeline('p')));
+	$node->wait_for_state('postgres', 'p', 'stopped');
+	is(label_state($label), 'PREPARE', 'the old load is under way');
+	$node->safe_psql('postgres', q(UPDATE dbmazz.pipeline_tables SET sequence = sequence - 40, labels = 64
+		WHERE target = 'accounts'));
+	$node->safe_psql('postgres', q(SELECT dbmazz.start_pipeline('p')));
+	wait_for_workers($node, $epoch);
+	$node->safe_psql('postgres', "UPDATE accounts SET note = 'new' WHERE id = 4");
+	all_rows_equal($node, $target, 'after it was settled');
+	is(label_state($label), 'ABORTED', 'the old load was cancelled');
+	$target->release;
+};
+
 subtest 'c: the same partial update twice, and a replay' => sub {
 	$node->safe_psql('postgres', 'UPDATE docs SET n = 1 WHERE id = 5');
 	$node->wait_for_target('postgres', 'p');

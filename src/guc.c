@@ -109,6 +109,7 @@ static int	starrocks_request_timeout_ms;
 static int	starrocks_expect_timeout_ms;
 static int	starrocks_load_timeout_ms;
 static int	starrocks_low_speed_time_ms;
+static int	starrocks_redirect_ttl_ms;
 static int	null_delay_ms;
 static int	starrocks_format;
 static int	starrocks_compression;
@@ -216,6 +217,10 @@ static const IntSetting int_settings[] = {
 	{"starrocks_low_speed_time",
 		"The time without progress after which a load is given up.",
 		&starrocks_low_speed_time_ms, MINUTE_MS, 0, DAY_MS,
+	GUC_UNIT_MS, PGC_SUSET, DBMAZZ_OVERRIDE_SET},
+	{"starrocks_redirect_ttl",
+		"The time for which a backend that a frontend has named serves further loads.",
+		&starrocks_redirect_ttl_ms, 200, 0, MINUTE_MS,
 	GUC_UNIT_MS, PGC_SUSET, DBMAZZ_OVERRIDE_SET},
 	{"null_delay_ms",
 		"The time that the sink \"null\" takes for a load.",

@@ -53,7 +53,7 @@ query($node, <<~'SQL');
 	SQL
 $node->create_target('postgres', $_, $target, 'shop') for qw(orders other);
 query($node, $quiet . sprintf <<~'SQL', $target->url, $secret{mapped});
-	CREATE SERVER fe FOREIGN DATA WRAPPER dbmazz OPTIONS (url '%s', database 'shop');
+	CREATE SERVER fe FOREIGN DATA WRAPPER dbmazz OPTIONS (url '%s', database 'shop', redirect_ttl '0');
 	CREATE USER MAPPING FOR CURRENT_USER SERVER fe OPTIONS (user 'etl', password '%s');
 	SQL
 query($node, sprintf <<~'SQL', $target->mysql_port);

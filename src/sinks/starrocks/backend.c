@@ -7,16 +7,14 @@
  *	  A frontend closes the connection of every load that it redirects, so asking
  *	  costs a connection and a round trip, which is most of a small load.  It names
  *	  any backend that is alive and in rotation, whichever the table.  So one that
- *	  was named a moment ago serves other loads, too: but one after the other, for
- *	  those that are under way at the same time are to be spread as the frontends
- *	  want it.  What comes of a load that a frontend was not asked for is the same,
+ *	  was named a moment ago (redirect_ttl) serves other loads, too: but one after the
+ *	  other, for those that are under way at the same time are to be spread as the
+ *	  frontends want it.  What comes of a load that a frontend was not asked for is the same,
  *	  for a backend asks the leader about user, table and label in any case.
  */
 #include <string.h>
 
 #include "sinks/starrocks/job.h"
-
-#define FRESH_MS		200		/* after that the frontends' choice may be another */
 
 static bool go_to(DbmazzSrJob *job, DbmazzUrl url);
 static bool is_same(const DbmazzUrl *a, const DbmazzUrl *b);
@@ -36,7 +34,7 @@ dbmazz_sr_backend_take(DbmazzSrJob *job)
 	{
 		const DbmazzSrBackend *backend = &sr->backends[--sr->nbackends];
 
-		if (dbmazz_http_now_ms() - backend->named_ms >= FRESH_MS)
+		if (dbmazz_http_now_ms() - backend->named_ms >= config->redirect_ttl_ms)
 			continue;
 		job->named = backend->named;
 		job->named_ms = backend->named_ms;

@@ -16,7 +16,8 @@
 #define HTTP_PORT		8030	/* http_port of a frontend */
 #define HTTPS_PORT		8443	/* https_port */
 #define MYSQL_PORT		9030	/* query_port */
-#define DAY_MS			(INT64_C(24) * 60 * 60 * 1000)
+#define MINUTE_MS		(INT64_C(60) * 1000)
+#define DAY_MS			(24 * 60 * MINUTE_MS)
 
 typedef enum OptionIndex
 {
@@ -29,6 +30,7 @@ typedef enum OptionIndex
 	OPT_EXPECT_TIMEOUT,
 	OPT_LOAD_TIMEOUT,
 	OPT_LOW_SPEED_TIME,
+	OPT_REDIRECT_TTL,
 	OPT_CA_FILE,
 	OPT_TLS_VERIFY,
 	OPT_BE_ADDRESS,
@@ -83,6 +85,11 @@ const DbmazzOptionDef dbmazz_sr_option_defs[DBMAZZ_SR_OPTIONS] = {
 		"low_speed_time", DBMAZZ_OPTION_MS, 0, "1min", 0, DAY_MS,
 		"How long the backend may take no byte while rows are being sent; "
 		"0 means any time."
+	},
+	[OPT_REDIRECT_TTL] = {
+		"redirect_ttl", DBMAZZ_OPTION_MS, 0, "200ms", 0, MINUTE_MS,
+		"How long a backend that a frontend has named serves further loads, "
+		"one at a time; 0 means that each load asks."
 	},
 	[OPT_CA_FILE] = {
 		"ca_file", DBMAZZ_OPTION_STRING, 0, NULL, 0, 0,
@@ -189,7 +196,9 @@ dbmazz_sr_config_create(const DbmazzOption *options, int noptions,
 		parse_ms(values[OPT_LOAD_TIMEOUT], &defs[OPT_LOAD_TIMEOUT],
 				 &config->load_timeout_ms, err) &&
 		parse_ms(values[OPT_LOW_SPEED_TIME], &defs[OPT_LOW_SPEED_TIME],
-				 &config->low_speed_time_ms, err);
+				 &config->low_speed_time_ms, err) &&
+		parse_ms(values[OPT_REDIRECT_TTL], &defs[OPT_REDIRECT_TTL],
+				 &config->redirect_ttl_ms, err);
 	if (!ok)
 	{
 		dbmazz_sr_config_release(config);
@@ -269,9 +278,8 @@ find_values(const DbmazzOption *options, int noptions, const char **values,
 			dbmazz_error_hint(err, "Valid options are url, database, user, "
 							  "password, connect_timeout, request_timeout, "
 							  "expect_timeout, load_timeout, low_speed_time, "
-							  "ca_file, tls_verify, be_address, "
-							  "compression, mysql_address, "
-							  "format.");
+							  "redirect_ttl, ca_file, tls_verify, be_address, "
+							  "compression, mysql_address, format.");
 			return false;
 		}
 		if (options[i].value != NULL)

@@ -33,9 +33,10 @@ typedef struct DbmazzSrConfig
 	int64_t		expect_timeout_ms;
 	int64_t		load_timeout_ms;
 	int64_t		low_speed_time_ms;
+	int64_t		redirect_ttl_ms;
 } DbmazzSrConfig;
 
-#define DBMAZZ_SR_OPTIONS	15
+#define DBMAZZ_SR_OPTIONS	16
 
 extern const DbmazzOptionDef dbmazz_sr_option_defs[DBMAZZ_SR_OPTIONS];
 

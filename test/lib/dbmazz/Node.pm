@@ -33,8 +33,13 @@ sub start_new
 		PostgreSQL::Test::Utils::slurp_file(dirname(__FILE__) . '/../../dbmazz.conf'));
 	$self->append_conf('postgresql.conf', "log_statement = 'ddl'\n");
 
-	# tests say themselves when batches go, and make more loads than a target should get
-	$self->append_conf('postgresql.conf', "dbmazz.flush_interval = 1s\ndbmazz.max_loads_per_minute = 0\n");
+	# tests say themselves when batches go, and make more loads than a target should get;
+	# and what they make of frontends is to meet the next load
+	$self->append_conf('postgresql.conf', <<~'CONF');
+		dbmazz.flush_interval = 1s
+		dbmazz.max_loads_per_minute = 0
+		dbmazz.starrocks_redirect_ttl = 0
+		CONF
 	$self->set_destination($options{sandbox}, $options{database}) if $options{sandbox};
 	$self->append_conf('postgresql.conf', "dbmazz.fast_path = $ENV{DBMAZZ_FAST_PATH}\n") if $ENV{DBMAZZ_FAST_PATH};
 	$self->append_conf('postgresql.conf', $options{conf}) if $options{conf};

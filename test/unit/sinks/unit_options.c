@@ -20,6 +20,7 @@ static const DbmazzOption good[] = {
 	{"connect_timeout", "500ms"},
 	{"expect_timeout", "45000"},
 	{"low_speed_time", "2min"},
+	{"redirect_ttl", "1s"},
 	{"compression", "ZSTD"}
 };
 
@@ -47,7 +48,7 @@ values(void)
 	DbmazzError err;
 	DbmazzSrConfig *config;
 
-	config = dbmazz_sr_config_create(good, 11, &err);
+	config = dbmazz_sr_config_create(good, sizeof(good) / sizeof(good[0]), &err);
 	if (!CHECK(config != NULL))
 	{
 		printf("  %s\n", err.message);
@@ -68,6 +69,7 @@ values(void)
 	CHECK_INT(config->connect_timeout_ms, 500);
 	CHECK_INT(config->expect_timeout_ms, 45000);
 	CHECK_INT(config->low_speed_time_ms, 120000);
+	CHECK_INT(config->redirect_ttl_ms, 1000);
 	CHECK_INT(config->request_timeout_ms, 30000);
 	CHECK_INT(config->compression, DBMAZZ_COMPRESS_ZSTD);
 	dbmazz_sr_config_release(config);

@@ -144,7 +144,7 @@ close_batch(DbmazzBatcher *b, DbmazzOpenBatch *ob)
 		dbmazz_due_remove(b, ob);
 	ob->set->open = NULL;
 	ob->rel->nopen--;
-	dbmazz_batcher_forget_keys(ob->rel);
+	dbmazz_batcher_forget_keys(b, ob->rel);
 }
 
 /* Take back an open batch that has no complete row. */

@@ -20,20 +20,49 @@
 
 #include "batcher_private.h"
 #include "queue.h"
-#include "utils/hsearch.h"
+
+#define FIRST_KEYS		1024	/* room for these; it grows */
+#define SPARE_SLOTS		(256 * 1024)	/* a larger table is not kept (4 MB), */
+#define SPARE_USE		8		/* nor one with fewer keys than slots / 8 */
 
 typedef struct KeyEntry
 {
-	uint32		hash;
+	uint32		hash;			/* of the key, and its place in the table */
+	char		status;			/* simplehash's */
 	DbmazzColumnSet *set;
 } KeyEntry;
 
+#define SH_PREFIX		dbmazz_keys
+#define SH_ELEMENT_TYPE	KeyEntry
+#define SH_KEY_TYPE		uint32
+#define SH_KEY			hash
+#define SH_HASH_KEY(table, key)	(key)
+#define SH_EQUAL(table, a, b)	((a) == (b))
+#define SH_SCOPE		static inline
+#define SH_DECLARE
+#define SH_DEFINE
+#include "lib/simplehash.h"
+
+/*
+ * To let a table grow costs as much as to fill it.  So one is kept, empty, for whoever
+ * is next; but not one that takes longer to empty than its keys are worth.
+ */
 void
-dbmazz_batcher_forget_keys(DbmazzRelation *rel)
+dbmazz_batcher_forget_keys(DbmazzBatcher *b, DbmazzRelation *rel)
 {
-	if (rel->keys != NULL)
-		hash_destroy(rel->keys);
+	dbmazz_keys_hash *keys = rel->keys;
+
+	if (keys == NULL)
+		return;
 	rel->keys = NULL;
+	if (b->spare_keys == NULL && keys->size <= SPARE_SLOTS &&
+		keys->members >= keys->size / SPARE_USE)
+	{
+		dbmazz_keys_reset(keys);
+		b->spare_keys = keys;
+	}
+	else
+		dbmazz_keys_destroy(keys);
 }
 
 /* Enter the keys of a batch that was alone so far. */
@@ -50,24 +79,22 @@ collect_keys(DbmazzRelation *rel, DbmazzColumnSet *set)
 	dbmazz_rows_begin(&cursor, &view);
 	while ((entry = dbmazz_rows_next(&cursor, &segment)) != NULL)
 	{
-		KeyEntry   *k = hash_search(rel->keys, &entry->key_hash, HASH_ENTER,
-									NULL);
+		bool		found;
 
-		k->set = set;
+		dbmazz_keys_insert(rel->keys, entry->key_hash, &found)->set = set;
 	}
 }
 
 static void
 start_keys(DbmazzBatcher *b, DbmazzRelation *rel)
 {
-	HASHCTL		ctl = {0};
 	DbmazzColumnSet *set;
 
-	ctl.keysize = sizeof(uint32);
-	ctl.entrysize = sizeof(KeyEntry);
-	ctl.hcxt = b->cxt;
-	rel->keys = hash_create("dbmazz keys", 1024, &ctl,
-							HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	if (b->spare_keys != NULL)
+		rel->keys = b->spare_keys;
+	else
+		rel->keys = dbmazz_keys_create(b->cxt, FIRST_KEYS, NULL);
+	b->spare_keys = NULL;
 	for (set = rel->partial; set != NULL; set = set->next)
 	{
 		if (set->open != NULL)
@@ -96,7 +123,6 @@ dbmazz_batcher_note_key(DbmazzBatcher *b, DbmazzRelation *rel,
 {
 	bool		alone = rel->nopen == 0 ||
 		(rel->nopen == 1 && set->open != NULL);
-	uint32		hash;
 	bool		found;
 	KeyEntry   *k;
 
@@ -104,8 +130,8 @@ dbmazz_batcher_note_key(DbmazzBatcher *b, DbmazzRelation *rel,
 		return;
 	if (rel->keys == NULL)
 		start_keys(b, rel);
-	hash = dbmazz_row_key_hash(set->plan, source);
-	k = hash_search(rel->keys, &hash, HASH_ENTER, &found);
+	k = dbmazz_keys_insert(rel->keys, dbmazz_row_key_hash(set->plan, source),
+						   &found);
 	if (found && k->set != set && k->set->open != NULL &&
 		rank(rel, k->set) >= rank(rel, set))
 		dbmazz_batcher_seal_relation(b, rel);

@@ -69,6 +69,7 @@ struct DbmazzBatcher
 	uint32		sequence;		/* of the next row: twice the change's number,
 								 * one more for the second row of a change */
 	bool		exactly_once;
+	struct dbmazz_keys_hash *spare_keys;	/* empty (batcher_keys.c), or NULL */
 	DbmazzDue	due;
 	DbmazzOpenGroup group;
 	const DbmazzRelation *writing;	/* a row of it is being written */
@@ -199,6 +200,6 @@ extern void dbmazz_group_note(DbmazzBatcher *b);
 extern long dbmazz_group_tick(DbmazzBatcher *b, bool at_rest);
 
 /* A batch of the table is gone: what is known of keys does not hold any more. */
-extern void dbmazz_batcher_forget_keys(DbmazzRelation *rel);
+extern void dbmazz_batcher_forget_keys(DbmazzBatcher *b, DbmazzRelation *rel);
 
 #endif							/* DBMAZZ_BATCHER_PRIVATE_H */

@@ -68,7 +68,7 @@ typedef struct DbmazzRelation
 	uint32		extra_loads;	/* which is charged up to here for those that are
 								 * counted there, */
 	int64		extra_at;		/* when that was looked at; 0: never */
-	struct HTAB *keys;			/* key hash → column set, while nopen > 1 */
+	struct dbmazz_keys_hash *keys;	/* key hash → column set, while nopen > 1 */
 } DbmazzRelation;
 
 typedef struct DbmazzRelations DbmazzRelations;

@@ -239,7 +239,7 @@ help:
 	@echo "make check-cpus    those of the core as aarch64 and an x86-64 without AVX2 get it, under emulation"
 	@echo "make fuzz          fuzzers: T=name (default all), S=seconds each (default 60)"
 	@echo "make bench         benchmarks against pg_recvlogical; BENCH_OPTS=--quick for a short look"
-	@echo "make bench-core    ns per row in the core, and per value of each type beside the server's"
+	@echo "make bench-core    ns of the parts of a row in the core, and per value of each type beside the server's"
 	@echo "                   output functions; BENCH_OPTS='--only jsonb', --update-readme"
 	@echo "make profile       where decoder and shipper spend their time (needs perf); PROFILE_OPTS=--only=toast"
 	@echo "make oracle        random tables and changes, compared with the target: SEED=1-3, MINUTES=,"

@@ -10,7 +10,8 @@
  *	  load of this one can still commit.
  *
  *	  Few are covered at a time, for a later life asks for each; but more where they
- *	  are soon used up, for each time costs a flush of WAL, which all lanes wait for.
+ *	  are soon used up, for each time costs a flush of WAL, which all lanes wait for;
+ *	  and for the same reason other lanes that will soon need more get them, too.
  */
 #include "postgres.h"
 
@@ -22,8 +23,9 @@
 
 #define MIN_COVERED		8
 #define MAX_COVERED		128
-#define SOON_MS			100		/* ... used up: next time more are covered */
-#define LATE_MS			1000	/* as few as at first */
+#define SOON_MS			1000	/* ... used up: next time more are covered */
+#define LATE_MS			10000	/* as few as at first */
+#define MAX_AT_ONCE		64		/* lanes, so that the first does not wait long */
 
 void
 dbmazz_lane_format_label(const Lane *lane, const char *uid, uint64 epoch,
@@ -55,6 +57,47 @@ labels_to_cover(const DbmazzShipper *s, const Lane *lane)
 	return Min(lane->covered.n * 2, MAX_COVERED);
 }
 
+/* An error on the way to the commit ends the process: this is never more than is durable. */
+static void
+set_covered(DbmazzShipper *s, Lane *lane, const DbmazzLaneLabels *labels)
+{
+	static const DbmazzMark none = {InvalidXLogRecPtr, 0};
+
+	dbmazz_catalog_set_lane(s->id, lane->target, lane->relid, lane->source,
+							labels, &lane->done,
+							lane == s->group.lane ? &s->group.sent : &none);
+	lane->covered.epoch = labels->epoch;
+	lane->covered.sequence = labels->sequence;
+	lane->covered.n = labels->n;
+	lane->covered_at = GetCurrentTimestamp();
+}
+
+/* Lanes with work that have used up half of what is covered. */
+static void
+cover_others(DbmazzShipper *s)
+{
+	dlist_iter	iter;
+	int			n = 0;
+
+	/* with exactly_once each load has the lane's row written in any case */
+	if (s->exactly_once)
+		return;
+	dlist_foreach(iter, &s->working)
+	{
+		Lane	   *lane = dlist_container(Lane, node, iter.cur);
+		DbmazzLaneLabels labels = lane->covered;
+
+		if (!lane->settled || lane->sequence < labels.sequence + labels.n / 2)
+			continue;
+		Assert(!lane->row_has_load);
+		labels.sequence = lane->sequence;
+		labels.n = labels_to_cover(s, lane);
+		set_covered(s, lane, &labels);
+		if (++n == MAX_AT_ONCE)
+			break;
+	}
+}
+
 /*
  * Make the catalogs cover the label that is about to be used, and no old ones; and
  * the place that a TRUNCATE is about to be sent to, or none.
@@ -62,7 +105,6 @@ labels_to_cover(const DbmazzShipper *s, const Lane *lane)
 void
 dbmazz_lane_cover_label(DbmazzShipper *s, Lane *lane, const char *place)
 {
-	static const DbmazzMark none = {InvalidXLogRecPtr, 0};
 	DbmazzLaneLabels *covered = &lane->covered;
 	DbmazzLaneLabels labels = {s->epoch, lane->sequence, covered->n,
 	unconstify(char *, place)};
@@ -77,9 +119,7 @@ dbmazz_lane_cover_label(DbmazzShipper *s, Lane *lane, const char *place)
 	if (!is_covered)
 		labels.n = labels_to_cover(s, lane);
 	dbmazz_worker_begin();
-	dbmazz_catalog_set_lane(s->id, lane->target, lane->relid, lane->source,
-							&labels, &lane->done,
-							lane == s->group.lane ? &s->group.sent : &none);
+	set_covered(s, lane, &labels);
 	foreach(lc, lane->old)
 	{
 		const OldLabels *old = lfirst(lc);
@@ -88,19 +128,15 @@ dbmazz_lane_cover_label(DbmazzShipper *s, Lane *lane, const char *place)
 			dbmazz_catalog_forget_lane(s->destination, lane->target, old->uid,
 									   old->labels.epoch);
 	}
+	cover_others(s);
 	dbmazz_worker_commit();
 	DBMAZZ_DEBUG_POINT("label_covered");
-	if (same_place)
-		labels.place = covered->place;
-	else
+	if (!same_place)
 	{
 		if (covered->place != NULL)
 			pfree(covered->place);
-		if (place != NULL)
-			labels.place = MemoryContextStrdup(s->cxt, place);
+		covered->place = place != NULL ? MemoryContextStrdup(s->cxt, place) : NULL;
 	}
-	*covered = labels;
-	lane->covered_at = GetCurrentTimestamp();
 	list_free_deep(lane->old);
 	lane->old = NIL;
 	if (lane->old_labels != NULL)

@@ -18,6 +18,7 @@
 
 #define MAX_LOCATION	8192
 #define SEND_BUFFER		(128 * 1024L)
+#define SMALL_BUFFER	(16 * 1024L)	/* libcurl's smallest */
 
 static bool is_clean(const char *text);
 static bool add_headers(DbmazzHttpTransfer *transfer,
@@ -218,7 +219,9 @@ set_connection(CURL *easy, const DbmazzHttpRequest *request)
 	SET(CURLOPT_TCP_KEEPALIVE, 1L);
 	SET(CURLOPT_TCP_KEEPIDLE, 30L);
 	SET(CURLOPT_TCP_KEEPINTVL, 10L);
-	SET(CURLOPT_UPLOAD_BUFFERSIZE, SEND_BUFFER);
+	/* it is allocated for each transfer: a large one comes from the kernel, and goes back to it */
+	SET(CURLOPT_UPLOAD_BUFFERSIZE,
+		request->body_size > SMALL_BUFFER ? SEND_BUFFER : SMALL_BUFFER);
 	if (!request->keep_alive)
 	{
 		SET(CURLOPT_FRESH_CONNECT, 1L);

@@ -248,6 +248,7 @@ class World:
             self.server.start()
         if self.stopped:
             wait_until("the pipeline to be started again", self.options.patience, self._started)
+        self._forget_nowhere()
 
     def _started(self):
         try:
@@ -259,6 +260,17 @@ class World:
             return True
         except psycopg.Error:
             return False
+
+    def _forget_nowhere(self):
+        """A TRUNCATE was to go to a name that is none, and then a crash came: what the manual says of such places."""
+        where = "WHERE truncate_place LIKE 'nowhere.invalid:%'"
+        with self.connect() as connection:
+            if value(connection, f"SELECT EXISTS (SELECT FROM dbmazz.pipeline_tables {where})") != "t":
+                return
+            self.stop_pipeline(connection)
+            wait_until("the pipeline to stop", self.options.patience, lambda: self.state(connection) == "stopped")
+            connection.execute(f"UPDATE dbmazz.pipeline_tables SET truncate_place = NULL {where}")
+            self.start_pipeline(connection)
 
     def wait_idle(self):
         """

@@ -212,7 +212,8 @@ wait_for_wal(XLogRecPtr wanted)
  * Read 'count' bytes of a page, of which WAL up to 'upto' may be read.  From a
  * backlog come many pages at once, as a call of the kernel for each is a part of
  * what decoding costs; WAL that was flushed does not change.  Never those of the
- * next segment: the reader takes the file that is open for that of its page.
+ * next segment, which may be of another timeline: the reader takes the file that is
+ * open for that of its page.
  */
 static void
 read_wal(XLogReaderState *state, XLogRecPtr page, int count, XLogRecPtr upto,

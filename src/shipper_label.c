@@ -57,22 +57,53 @@ labels_to_cover(const DbmazzShipper *s, const Lane *lane)
 	return Min(lane->covered.n * 2, MAX_COVERED);
 }
 
-/* An error on the way to the commit ends the process: this is never more than is durable. */
+/*
+ * Cover these and no old ones; but for the place, which the caller keeps.  An error on
+ * the way to the commit ends the process, so no more is taken for covered than is.
+ */
 static void
 set_covered(DbmazzShipper *s, Lane *lane, const DbmazzLaneLabels *labels)
 {
 	static const DbmazzMark none = {InvalidXLogRecPtr, 0};
+	ListCell   *lc;
 
 	dbmazz_catalog_set_lane(s->id, lane->target, lane->relid, lane->source,
 							labels, &lane->done,
 							lane == s->group.lane ? &s->group.sent : &none);
+	foreach(lc, lane->old)
+	{
+		const OldLabels *old = lfirst(lc);
+
+		if (old->is_dropped)
+			dbmazz_catalog_forget_lane(s->destination, lane->target, old->uid,
+									   old->labels.epoch);
+	}
 	lane->covered.epoch = labels->epoch;
 	lane->covered.sequence = labels->sequence;
 	lane->covered.n = labels->n;
 	lane->covered_at = GetCurrentTimestamp();
+	list_free_deep(lane->old);
+	lane->old = NIL;
+	if (lane->old_labels != NULL)
+		pfree(lane->old_labels);
+	lane->old_labels = NULL;
+	lane->row_has_load = false;
+	lane->settled = true;
 }
 
-/* Lanes with work that have used up half of what is covered. */
+/* Will the lane soon need labels that are not covered, and may it have them? */
+static bool
+needs_labels(const Lane *lane)
+{
+	const DbmazzLaneLabels *covered = &lane->covered;
+
+	if (lane->settled)
+		return lane->sequence >= covered->sequence + covered->n / 2;
+	return !dbmazz_lane_is_unsettled(lane) && !lane->row_has_load &&
+		lane->source != NULL;
+}
+
+/* Lanes with work that would need the same within a moment. */
 static void
 cover_others(DbmazzShipper *s)
 {
@@ -85,13 +116,11 @@ cover_others(DbmazzShipper *s)
 	dlist_foreach(iter, &s->working)
 	{
 		Lane	   *lane = dlist_container(Lane, node, iter.cur);
-		DbmazzLaneLabels labels = lane->covered;
+		DbmazzLaneLabels labels = {s->epoch, lane->sequence,
+			labels_to_cover(s, lane), lane->covered.place};
 
-		if (!lane->settled || lane->sequence < labels.sequence + labels.n / 2)
+		if (!needs_labels(lane))
 			continue;
-		Assert(!lane->row_has_load);
-		labels.sequence = lane->sequence;
-		labels.n = labels_to_cover(s, lane);
 		set_covered(s, lane, &labels);
 		if (++n == MAX_AT_ONCE)
 			break;
@@ -108,7 +137,6 @@ dbmazz_lane_cover_label(DbmazzShipper *s, Lane *lane, const char *place)
 	DbmazzLaneLabels *covered = &lane->covered;
 	DbmazzLaneLabels labels = {s->epoch, lane->sequence, covered->n,
 	unconstify(char *, place)};
-	ListCell   *lc;
 	bool		is_covered = lane->settled &&
 	lane->sequence < covered->sequence + covered->n;
 	bool		same_place = place == NULL || covered->place == NULL ?
@@ -120,30 +148,14 @@ dbmazz_lane_cover_label(DbmazzShipper *s, Lane *lane, const char *place)
 		labels.n = labels_to_cover(s, lane);
 	dbmazz_worker_begin();
 	set_covered(s, lane, &labels);
-	foreach(lc, lane->old)
-	{
-		const OldLabels *old = lfirst(lc);
-
-		if (old->is_dropped)
-			dbmazz_catalog_forget_lane(s->destination, lane->target, old->uid,
-									   old->labels.epoch);
-	}
 	cover_others(s);
 	dbmazz_worker_commit();
 	DBMAZZ_DEBUG_POINT("label_covered");
-	if (!same_place)
-	{
-		if (covered->place != NULL)
-			pfree(covered->place);
-		covered->place = place != NULL ? MemoryContextStrdup(s->cxt, place) : NULL;
-	}
-	list_free_deep(lane->old);
-	lane->old = NIL;
-	if (lane->old_labels != NULL)
-		pfree(lane->old_labels);
-	lane->old_labels = NULL;
-	lane->row_has_load = false;
-	lane->settled = true;
+	if (same_place)
+		return;
+	if (covered->place != NULL)
+		pfree(covered->place);
+	covered->place = place != NULL ? MemoryContextStrdup(s->cxt, place) : NULL;
 }
 
 /* Where the sink would send a TRUNCATE now, or NULL; in the batch's memory. */

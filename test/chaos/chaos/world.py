@@ -248,7 +248,7 @@ class World:
             self.server.start()
         if self.stopped:
             wait_until("the pipeline to be started again", self.options.patience, self._started)
-        self._forget_nowhere()
+        wait_until("the server to answer", self.options.patience, self._nowhere_is_forgotten)
 
     def _started(self):
         try:
@@ -261,16 +261,20 @@ class World:
         except psycopg.Error:
             return False
 
-    def _forget_nowhere(self):
+    def _nowhere_is_forgotten(self):
         """A TRUNCATE was to go to a name that is none, and then a crash came: what the manual says of such places."""
         where = "WHERE truncate_place LIKE 'nowhere.invalid:%'"
-        with self.connect() as connection:
-            if value(connection, f"SELECT EXISTS (SELECT FROM dbmazz.pipeline_tables {where})") != "t":
-                return
-            self.stop_pipeline(connection)
-            wait_until("the pipeline to stop", self.options.patience, lambda: self.state(connection) == "stopped")
-            connection.execute(f"UPDATE dbmazz.pipeline_tables SET truncate_place = NULL {where}")
-            self.start_pipeline(connection)
+        try:
+            with self.connect() as connection:
+                if value(connection, f"SELECT EXISTS (SELECT FROM dbmazz.pipeline_tables {where})") != "t":
+                    return True
+                self.stop_pipeline(connection)
+                wait_until("the pipeline to stop", self.options.patience, lambda: self.state(connection) == "stopped")
+                connection.execute(f"UPDATE dbmazz.pipeline_tables SET truncate_place = NULL {where}")
+                self.start_pipeline(connection)
+            return True
+        except psycopg.OperationalError:        # it recovers
+            return False
 
     def wait_idle(self):
         """

@@ -22,7 +22,7 @@
 #include "worker.h"
 
 #define MIN_COVERED		8
-#define MAX_COVERED		128
+#define MAX_COVERED		64
 #define SOON_MS			1000	/* ... used up: next time more are covered */
 #define LATE_MS			10000	/* as few as at first */
 #define MAX_AT_ONCE		64		/* lanes, so that the first does not wait long */
@@ -91,21 +91,33 @@ set_covered(DbmazzShipper *s, Lane *lane, const DbmazzLaneLabels *labels)
 	lane->settled = true;
 }
 
-/* Will the lane soon need labels that are not covered, and may it have them? */
+/*
+ * Will the lane soon need labels that are not covered, and may it have them?  Not
+ * one that is stopped: a user may have its row, who does not commit.
+ */
 static bool
 needs_labels(const Lane *lane)
 {
 	const DbmazzLaneLabels *covered = &lane->covered;
+	ListCell   *lc;
 
+	if (lane->stopped)
+		return false;
 	if (lane->settled)
 		return lane->sequence >= covered->sequence + covered->n / 2;
+	foreach(lc, lane->old)
+	{
+		/* rows that another pipeline may be taking away, too, in another order */
+		if (((const OldLabels *) lfirst(lc))->is_dropped)
+			return false;
+	}
 	return !dbmazz_lane_is_unsettled(lane) && !lane->row_has_load &&
 		lane->source != NULL;
 }
 
-/* Lanes with work that would need the same within a moment. */
+/* Other lanes with work that would need the same within a moment. */
 static void
-cover_others(DbmazzShipper *s)
+cover_others(DbmazzShipper *s, const Lane *first)
 {
 	dlist_iter	iter;
 	int			n = 0;
@@ -116,11 +128,12 @@ cover_others(DbmazzShipper *s)
 	dlist_foreach(iter, &s->working)
 	{
 		Lane	   *lane = dlist_container(Lane, node, iter.cur);
-		DbmazzLaneLabels labels = {s->epoch, lane->sequence,
-			labels_to_cover(s, lane), lane->covered.place};
+		DbmazzLaneLabels labels = {s->epoch, lane->sequence, 0,
+		lane->covered.place};
 
-		if (!needs_labels(lane))
+		if (lane == first || !needs_labels(lane))
 			continue;
+		labels.n = labels_to_cover(s, lane);
 		set_covered(s, lane, &labels);
 		if (++n == MAX_AT_ONCE)
 			break;
@@ -148,7 +161,7 @@ dbmazz_lane_cover_label(DbmazzShipper *s, Lane *lane, const char *place)
 		labels.n = labels_to_cover(s, lane);
 	dbmazz_worker_begin();
 	set_covered(s, lane, &labels);
-	cover_others(s);
+	cover_others(s, lane);
 	dbmazz_worker_commit();
 	DBMAZZ_DEBUG_POINT("label_covered");
 	if (same_place)

@@ -481,7 +481,8 @@ extern void dbmazz_lane_format_label(const Lane *lane, const char *uid,
 
 /*
  * Make the catalogs cover the label that is about to be used, and no old ones; and
- * the place that a TRUNCATE is about to be sent to, or none.  May commit.
+ * the place that a TRUNCATE is about to be sent to, or none.  May commit; then
+ * rows of other lanes with work are written, too.
  */
 extern void dbmazz_lane_cover_label(DbmazzShipper *s, Lane *lane,
 									const char *place);

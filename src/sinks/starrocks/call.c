@@ -3,10 +3,10 @@
  *		One HTTP call of a job: frontends in turn, redirects, credentials.
  *
  * NOTES
- *	  Redirects are followed here and not by the HTTP library.  A load first
- *	  goes to a frontend without its rows (Content-Length 0, but with the header
- *	  Expect that frontends insist on), only to learn the backend; so no row can
- *	  reach a frontend however slow it is, and its connection is done with.
+ *	  Redirects are followed here and not by the HTTP library.  A load first goes to
+ *	  a frontend without its rows (Content-Length 0, but with the header Expect that
+ *	  frontends insist on), only to learn the backend, unless backend.c knows one; so
+ *	  no row can reach a frontend however slow it is, and its connection is done with.
  *
  *	  User and password go to the configured frontends and to what these
  *	  redirect to, and never from https to http.

@@ -90,7 +90,7 @@ typedef struct DbmazzSrSent
 /* Most backends that are remembered. */
 #define DBMAZZ_SR_BACKENDS		16
 
-/* A backend that a frontend has named, and that no load under way uses. */
+/* What a frontend has said of a backend; no load under way goes by it. */
 typedef struct DbmazzSrBackend
 {
 	DbmazzUrl	named;

@@ -140,10 +140,8 @@ note_end(DbmazzSrJob *job, DbmazzSrLabelState state)
 }
 
 /*
- * Nothing was committed under a group's labels?  Of those that the checkpoint row
- * covers only the first may have been committed, for the row is written anew in front
- * of the next attempt (dbmazz_lane_cover_label()).  So one that is aborted for
- * certain is that one; those behind it were not used.
+ * Nothing was committed under a group's label?  It is one, for the lane's row is
+ * written anew in front of the next attempt (dbmazz_lane_cover_label()).
  */
 static void
 all_settled(DbmazzSrJob *job)

@@ -172,9 +172,10 @@ load_ended(DbmazzSrJob *job)
 	DbmazzSrVerdict *verdict = &job->verdict;
 
 	job->completion.bytes = answer->bytes_sent;
-	if (answer->status == 0 && answer->phase == DBMAZZ_HTTP_UNSENT &&
-		job->is_reused)
+	if (job->is_reused && answer->phase == DBMAZZ_HTTP_UNSENT &&
+		(answer->status == 0 || answer->status == 307))
 	{
+		/* no backend any more, perhaps */
 		dbmazz_sr_backend_shun(job);
 		dbmazz_sr_load_send(job);
 		return;

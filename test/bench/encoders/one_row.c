@@ -11,6 +11,7 @@
 #include "core/encode_json.h"
 #include "core/keyrow.h"
 #include "helpers.h"
+#include "rows.h"
 
 #define KEY_DIGITS		8
 #define NSEGMENTS		1024
@@ -33,10 +34,6 @@ struct OneRow
 	uint32_t	nslots;
 };
 
-typedef DbmazzStatus (*EncodeRow) (DbmazzBatchWriter *, const DbmazzRowPlan *,
-								   const DbmazzRowSource *, DbmazzRowKey *,
-								   DbmazzError *);
-
 static void
 must(DbmazzStatus status, const DbmazzError *err)
 {
@@ -48,18 +45,6 @@ must(DbmazzStatus status, const DbmazzError *err)
 }
 
 /* ---- the rows ------------------------------------------------------------- */
-
-/* A segment as it is: to fill it would be a part of the time. */
-static DbmazzSegment *
-take_segment(void *arg, uint32_t *index)
-{
-	Pool	   *pool = arg;
-
-	if (pool->ntaken == pool->nsegments)
-		return NULL;
-	*index = pool->ntaken++;
-	return dbmazz_segment_at(pool->memory, *index);
-}
 
 /* As the decoder's callback leaves it: the values in one tuple, the texts elsewhere. */
 static inline const DbmazzRowSource *
@@ -86,7 +71,7 @@ begin_batch(OneRow *rows)
 	static const DbmazzError none = {.message = "no segment"};
 
 	rows->pool.ntaken = 0;
-	must(dbmazz_batch_begin(&rows->writer, take_segment, &rows->pool,
+	must(dbmazz_batch_begin(&rows->writer, bench_take_segment, &rows->pool,
 							rows->desc), &none);
 }
 

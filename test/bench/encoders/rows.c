@@ -28,13 +28,8 @@ struct BenchRows
 	Pool		pool;
 };
 
-typedef DbmazzStatus (*EncodeRow) (DbmazzBatchWriter *, const DbmazzRowPlan *,
-								   const DbmazzRowSource *, DbmazzRowKey *,
-								   DbmazzError *);
-
-/* A segment as it is: to fill it would be a part of the time. */
-static DbmazzSegment *
-take_segment(void *arg, uint32_t *index)
+DbmazzSegment *
+bench_take_segment(void *arg, uint32_t *index)
 {
 	Pool	   *pool = arg;
 
@@ -96,7 +91,7 @@ run_rows(BenchRows *rows, const Form *form, EncodeRow encode,
 	DbmazzError err;
 
 	rows->pool.ntaken = 0;
-	if (dbmazz_batch_begin(&writer, take_segment, &rows->pool,
+	if (dbmazz_batch_begin(&writer, bench_take_segment, &rows->pool,
 						   form->desc) != DBMAZZ_OK)
 		abort();
 	for (int i = 0; i < n; i += BENCH_NCOLUMNS)

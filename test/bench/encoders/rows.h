@@ -10,7 +10,15 @@
 
 #include <stdbool.h>
 
-#include "core/pgoutput.h"
+#include "core/batch.h"
+#include "core/rowplan.h"
+
+typedef DbmazzStatus (*EncodeRow) (DbmazzBatchWriter *, const DbmazzRowPlan *,
+								   const DbmazzRowSource *, DbmazzRowKey *,
+								   DbmazzError *);
+
+/* For dbmazz_batch_begin(), of a Pool: as it is, for to fill it would take time. */
+extern DbmazzSegment *bench_take_segment(void *arg, uint32_t *index);
 
 /* Columns of a row, all of one type. */
 #define BENCH_NCOLUMNS	16

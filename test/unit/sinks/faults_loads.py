@@ -118,7 +118,7 @@ def test_backend_serves_again():
         # what was named under other settings is not used
         before = asked(sr)
         drive.ask("set", *(f"{k}={v}" for k, v in
-                                   sr.options(load_timeout="61s").items()))
+                           sr.options(load_timeout="61s").items()))
         check(drive.load("new"), "done")
         assert asked(sr) == before + 1
 
